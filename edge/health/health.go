@@ -1,0 +1,81 @@
+// Package health is which hosts are down, as a value that is swapped: one bit
+// for each host, scheme and address family. Probes make it (edge/health/probe),
+// and later the votes of a cluster; edge/answer reads it beside the index, so
+// that a mirror going down rebuilds nothing.
+package health
+
+import (
+	"github.com/waypost/waypost/edge/hostset"
+	"github.com/waypost/waypost/edge/index"
+)
+
+// A State says which hosts of one index are down. The zero value, like nil,
+// says that none is. It is immutable once it is in use.
+type State struct {
+	http  [index.V6 + 1]hostset.Set // by family
+	https [index.V6 + 1]hostset.Set
+}
+
+// A Target is what is up or down: one scheme of one host over one family.
+type Target struct {
+	Host   string // the host's name
+	Scheme index.Schemes
+	Family index.Family
+}
+
+// New returns the state in which the given targets are down. Those that ix
+// does not know, and schemes other than http and https, are passed over.
+func New(ix *index.Index, down []Target) *State {
+	numbers := make(map[string]uint32, ix.Hosts())
+	for h := range uint32(ix.Hosts()) { //nolint:gosec // fewer than 2^32 hosts
+		numbers[ix.Registered(h).Name] = h
+	}
+	s := &State{}
+	for _, f := range []index.Family{index.V4, index.V6} {
+		s.http[f], s.https[f] = hostset.Make(ix.Hosts()), hostset.Make(ix.Hosts())
+	}
+	for _, t := range down {
+		set := s.set(t.Scheme, t.Family)
+		if h, ok := numbers[t.Host]; ok && set != nil {
+			set.Add(h)
+		}
+	}
+	return s
+}
+
+// set returns the hosts that are down by one scheme over one family.
+func (s *State) set(scheme index.Schemes, f index.Family) hostset.Set {
+	switch {
+	case s == nil || f == 0:
+		return nil
+	case scheme == index.HTTP:
+		return s.http[f]
+	case scheme == index.HTTPS:
+		return s.https[f]
+	}
+	return nil
+}
+
+// Down reports whether a host is down by one scheme over one family.
+func (s *State) Down(h uint32, scheme index.Schemes, f index.Family) bool {
+	set := s.set(scheme, f)
+	return set != nil && set.Has(h)
+}
+
+// Up fills set with the hosts that carry category c at a URL of one of the
+// schemes that is up over the family. It allocates nothing.
+func (s *State) Up(set hostset.Set, ix *index.Index, c uint32, schemes index.Schemes, f index.Family) {
+	set.Clear()
+	for scheme := index.HTTPS; scheme <= index.OtherScheme; scheme <<= 1 {
+		if schemes&scheme == 0 {
+			continue
+		}
+		down := s.set(scheme, f)
+		for i, w := range ix.WithScheme(c, scheme) {
+			if down != nil {
+				w &^= down[i]
+			}
+			set[i] |= w
+		}
+	}
+}

@@ -1,0 +1,80 @@
+// Package http is the HTTP mouth of an edge: redirects, mirrorlists, metalinks
+// and pages for people. It is the home of fasthttp.
+//
+//	request ─► client address ─► route ─┬─ /…/mirrorlist, /…/metalink   MirrorManager's lists
+//	                                    └─ /PATH                       302, .meta4, .sha256, ?mirrorlist
+//
+// Nothing of a fasthttp.RequestCtx outlives the handler, and nothing that a
+// handler writes into it may change afterwards. A handler takes the view of
+// the engine once; a request and its answer live in pooled memory, so that a
+// redirect allocates nothing of ours.
+package http
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/waypost/waypost/edge/answer"
+)
+
+// A Config is what a [Server] needs.
+type Config struct {
+	Engine *answer.Engine // required
+
+	// TrustedProxies are the peers whose X-Forwarded-For, X-Forwarded-Proto
+	// and ip= count.
+	TrustedProxies []netip.Prefix
+
+	// MirrorlistServer makes the server a drop-in for Fedora's
+	// mirrorlist-server: only /…/mirrorlist and /…/metalink exist, every
+	// method is answered as GET, all peers are trusted, and the client is the
+	// last element of the first X-Forwarded-For line.
+	MirrorlistServer bool
+
+	// MinimumHosts overrides the policies' minimum in lists; 0: it does not.
+	MinimumHosts int
+
+	Statistics *StatisticsLog // where lists by repository are logged; nil: nowhere
+	Logger     *slog.Logger   // for what operators should know; nil: discard
+}
+
+// A Server answers HTTP requests. It is safe for any number of goroutines.
+type Server struct {
+	config Config
+	pool   sync.Pool // of *request
+	count  counters
+}
+
+// New returns a server.
+func New(c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{config: c}
+	s.pool.New = func() any { return &request{} }
+	return s
+}
+
+// A request is one request while it is answered. Requests are pooled: nothing
+// may point into one after its handler.
+type request struct {
+	ctx    *fasthttp.RequestCtx
+	view   *answer.View
+	client netip.Addr // unmapped
+	given  string     // the client address as it was given, for the statistics log
+	secure bool       // the client speaks https, to us or to a trusted proxy
+	answer answer.Answer
+	buf    []byte
+}
+
+// Handle answers one request.
+func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
+	r, _ := s.pool.Get().(*request)
+	r.ctx, r.view = ctx, s.config.Engine.View()
+	s.route(r)
+	r.ctx, r.view, r.answer.View = nil, nil, nil
+	s.pool.Put(r)
+}

@@ -1,0 +1,268 @@
+// Package match finds the hosts that may serve a client, and in which band.
+//
+//	q := match.Query{Place: ix.Place(addr, 32), Directory: t.Directory, Category: t.Category}
+//	m.Find(ix, &q)
+//	for _, b := range m.Bands() { … b.Kind, b.Hosts … }
+//
+// A host is eligible when it holds the content, no operator took it out, it
+// has a URL of a wanted scheme or an address of the wanted family, and it may
+// serve this client: private hosts serve only clients of their netblocks, ASNs
+// or peer ASNs, and countries may be allowed or excluded. Eligible hosts are
+// dealt into bands; each stands in the first band that names it. Health plays
+// no part here: that is pick's.
+//
+// Find is pure: it reads the index and the query, works in memory of the
+// [Match] and allocates nothing once that has grown. It costs some hundred
+// nanoseconds at 450 hosts. Why a host is not eligible is worked out only on
+// demand, by [Explain].
+package match
+
+import (
+	"slices"
+
+	"github.com/waypost/waypost/edge/hostset"
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/geo"
+)
+
+// A Query is what a client asks for.
+type Query struct {
+	Place     index.Place
+	Directory uint32
+	Category  uint32
+	File      uint32 // its number, if HasFile
+	HasFile   bool
+
+	Schemes index.Schemes // a host needs a URL of one of these; 0: needs none
+	Reach   index.Family  // a host must not be known to lack this family; 0: any
+	Record  index.Family  // a host needs an address of this family for DNS; 0: none
+
+	Countries []geo.Country // country=: these come instead of netblock, ASN and own country
+	Global    bool          // country=global: everywhere
+	Avoid     []geo.Country // avoid_country=
+	NoNear    bool          // netblock=0: no netblock and no ASN bands
+}
+
+// asked reports whether the client named countries.
+func (q *Query) asked() bool { return q.Global || len(q.Countries) > 0 }
+
+// A Band is the eligible hosts that share one reason to be preferred.
+type Band struct {
+	Kind  snapshot.Band
+	Bits  int // the length of the declared prefix, for BandNetblock
+	Hosts hostset.Set
+}
+
+// A Match is the eligible hosts of one query. The zero value is ready for
+// Find; it may be used again and again, by one goroutine at a time. What its
+// methods return is good until the next Find.
+type Match struct {
+	AvoidIgnored bool // avoid_country= would have left no host
+
+	asked    bool
+	eligible hostset.Set
+	bands    []Band
+	memory   []uint64
+	words    int
+}
+
+// Eligible returns all eligible hosts.
+func (m *Match) Eligible() hostset.Set { return m.eligible }
+
+// Asked reports whether the countries that were asked for, or their continents,
+// have any of the hosts; where not, the client's own country counted.
+func (m *Match) Asked() bool { return m.asked }
+
+// Bands returns the bands that are not empty, in their order.
+func (m *Match) Bands() []Band { return m.bands }
+
+// Find works out which hosts of ix are eligible for q.
+func (m *Match) Find(ix *index.Index, q *Query) {
+	m.reset(hostset.Words(ix.Hosts()))
+	m.eligible = m.set()
+	findEligible(m.eligible, m.set(), ix, q)
+	m.avoid(ix, q.Avoid)
+	m.deal(ix, q)
+}
+
+// Limit drops the bands after the one with which at least minimum hosts are
+// reached, but only from BandEverywhere on: a list names all hosts of the
+// client's country and continent, as MirrorManager's do.
+func (m *Match) Limit(minimum int) {
+	have := 0
+	for i := range m.bands {
+		if m.bands[i].Kind == snapshot.BandEverywhere && have >= minimum {
+			m.bands = m.bands[:i]
+			return
+		}
+		have += m.bands[i].Hosts.Len()
+	}
+}
+
+// First drops all bands but the first.
+func (m *Match) First() { m.bands = m.bands[:min(len(m.bands), 1)] }
+
+// findEligible fills set with the eligible hosts; spare is for its work.
+func findEligible(set, spare hostset.Set, ix *index.Index, q *Query) {
+	set.Copy(ix.Holders(q.Directory))
+	if q.HasFile {
+		set.AndNot(ix.Lacking(q.File))
+	}
+	set.And(ix.Active())
+	if q.Reach != 0 {
+		set.And(ix.Reachable(q.Reach))
+	}
+	if q.Record != 0 {
+		set.And(ix.WithRecord(q.Record))
+	}
+	if q.Schemes != 0 {
+		WithSchemes(spare, ix, q.Category, q.Schemes)
+		set.And(spare)
+	}
+	spare.Copy(ix.Public())
+	admitPrivate(spare, ix, q)
+	set.And(spare)
+	set.AndNot(ix.Barred(&q.Place))
+}
+
+// WithSchemes fills set with the hosts that carry category c at a URL of one
+// of the schemes.
+func WithSchemes(set hostset.Set, ix *index.Index, c uint32, schemes index.Schemes) {
+	set.Clear()
+	for s := index.HTTPS; s <= index.OtherScheme; s <<= 1 {
+		if schemes&s != 0 {
+			set.Or(ix.WithScheme(c, s))
+		}
+	}
+}
+
+// admitPrivate adds the hosts whose own client this is. A client that chose
+// other bands than its own is nobody's, and where the known part of its
+// address leaves open who it is, only netblocks that hold all of it count.
+func admitPrivate(set hostset.Set, ix *index.Index, q *Query) {
+	if q.NoNear || q.asked() {
+		return
+	}
+	for _, b := range ix.Netblocks(&q.Place) {
+		set.Or(b.Hosts)
+	}
+	if q.Place.Exact() {
+		_, own, peers := ix.ASN(&q.Place)
+		set.Or(own)
+		set.Or(peers)
+	}
+}
+
+// avoid takes the hosts of the countries out, unless no host would be left.
+func (m *Match) avoid(ix *index.Index, countries []geo.Country) {
+	m.AvoidIgnored = false
+	if len(countries) == 0 {
+		return
+	}
+	left := m.set()
+	left.Copy(m.eligible)
+	for _, c := range countries {
+		left.AndNot(ix.HostsIn(c))
+	}
+	if left.Empty() {
+		m.AvoidIgnored = !m.eligible.Empty()
+		return
+	}
+	m.eligible = left
+}
+
+// deal deals the eligible hosts into bands.
+func (m *Match) deal(ix *index.Index, q *Query) {
+	d := dealer{m: m, left: m.set(), exist: ix.Category(q.Category).Policy.Bands}
+	d.left.Copy(m.eligible)
+	m.asked = q.asked() && d.asked(ix, q)
+	switch {
+	case m.asked:
+	case q.asked() || q.NoNear:
+		d.country(ix, q)
+	default:
+		d.near(ix, q)
+		d.country(ix, q)
+	}
+	d.add(snapshot.BandEverywhere, 0, d.left)
+}
+
+// A dealer deals hosts out of left.
+type dealer struct {
+	m     *Match
+	left  hostset.Set
+	exist snapshot.BandSet
+}
+
+// add makes a band of the hosts of from that are left.
+func (d *dealer) add(kind snapshot.Band, bits int, from hostset.Set) {
+	if !d.exist.Has(kind) || !d.left.Intersects(from) {
+		return
+	}
+	set := d.m.set()
+	set.Copy(from)
+	set.And(d.left)
+	d.left.AndNot(set)
+	d.m.bands = append(d.m.bands, Band{kind, bits, set})
+}
+
+func (d *dealer) near(ix *index.Index, q *Query) {
+	for _, b := range ix.Netblocks(&q.Place) {
+		d.add(snapshot.BandNetblock, b.Prefix.Bits(), b.Hosts)
+	}
+	_, own, peers := ix.ASN(&q.Place)
+	d.add(snapshot.BandASN, 0, own)
+	d.add(snapshot.BandPeerASN, 0, peers)
+}
+
+func (d *dealer) country(ix *index.Index, q *Query) {
+	d.add(snapshot.BandCountry, 0, ix.InCountry(&q.Place))
+	if ix.Category(q.Category).Policy.Order == snapshot.Nearest && ix.Vec(&q.Place).Known() {
+		d.add(snapshot.BandContinent, 0, ix.Placed())
+		return
+	}
+	d.add(snapshot.BandContinent, 0, ix.InContinent(&q.Place))
+}
+
+// asked makes bands of the requested countries and of their continents, and
+// reports whether that gave any host: where it did not, the client's own
+// country counts.
+func (d *dealer) asked(ix *index.Index, q *Query) bool {
+	d.exist |= 1<<snapshot.BandCountry | 1<<snapshot.BandContinent
+	wanted := d.m.set()
+	for _, c := range q.Countries {
+		wanted.Or(ix.HostsIn(c))
+	}
+	if q.Global {
+		wanted.Copy(d.left)
+	}
+	d.add(snapshot.BandCountry, 0, wanted)
+	wanted.Clear()
+	for _, c := range q.Countries {
+		wanted.Or(ix.HostsAround(c))
+	}
+	d.add(snapshot.BandContinent, 0, wanted)
+	return len(d.m.bands) > 0
+}
+
+// reset makes the memory ready for sets of so many words.
+func (m *Match) reset(words int) {
+	m.words = words
+	m.memory = m.memory[:0]
+	m.bands = m.bands[:0]
+}
+
+// set returns an empty set. Sets handed out before stay good when the memory
+// grows: they go on living in the old one.
+func (m *Match) set() hostset.Set {
+	at := len(m.memory)
+	if at+m.words > cap(m.memory) {
+		m.memory = make([]uint64, 0, max(2*cap(m.memory), 16*m.words))
+		at = 0
+	}
+	m.memory = m.memory[:at+m.words]
+	s := hostset.Set(slices.Clip(m.memory[at:]))
+	s.Clear()
+	return s
+}
