@@ -1,0 +1,139 @@
+package netblock
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// rows holds the prefixes of one family, sorted by address, then by length,
+// in columns: 9 bytes a row for v4, 21 for v6, no pointer per row. In this
+// order a prefix stands before all prefixes inside it.
+type rows struct {
+	is4   bool
+	v4    []uint32 // addresses, v4 only
+	hi    []uint64 // addresses, v6 only
+	lo    []uint64
+	bits  []uint8
+	value []uint32
+}
+
+// row is one row of rows, outside its columns.
+type row struct {
+	addr  addr
+	bits  int
+	value uint32
+}
+
+func (r *rows) len() int { return len(r.bits) }
+
+func (r *rows) addr(i int) addr {
+	if r.is4 {
+		return addr{hi: uint64(r.v4[i]) << 32}
+	}
+	return addr{r.hi[i], r.lo[i]}
+}
+
+func (r *rows) at(i int) row { return row{r.addr(i), int(r.bits[i]), r.value[i]} }
+
+func (r *rows) append(x row) {
+	if r.is4 {
+		r.v4 = append(r.v4, uint32(x.addr.hi>>32)) //nolint:gosec // the upper half
+	} else {
+		r.hi, r.lo = append(r.hi, x.addr.hi), append(r.lo, x.addr.lo)
+	}
+	r.bits = append(r.bits, uint8(x.bits)) //nolint:gosec // 0 to 128
+	r.value = append(r.value, x.value)
+}
+
+// appendRange appends rows i to j of o: five memory copies at most.
+func (r *rows) appendRange(o *rows, i, j int) {
+	if r.is4 {
+		r.v4 = append(r.v4, o.v4[i:j]...)
+	} else {
+		r.hi, r.lo = append(r.hi, o.hi[i:j]...), append(r.lo, o.lo[i:j]...)
+	}
+	r.bits = append(r.bits, o.bits[i:j]...)
+	r.value = append(r.value, o.value[i:j]...)
+}
+
+// sized returns empty rows with room for n.
+func sized(is4 bool, n int) rows {
+	r := rows{is4: is4, bits: make([]uint8, 0, n), value: make([]uint32, 0, n)}
+	if is4 {
+		r.v4 = make([]uint32, 0, n)
+	} else {
+		r.hi, r.lo = make([]uint64, 0, n), make([]uint64, 0, n)
+	}
+	return r
+}
+
+func (x row) compare(y row) int {
+	return cmp.Or(cmp.Compare(x.addr.hi, y.addr.hi), cmp.Compare(x.addr.lo, y.addr.lo), cmp.Compare(x.bits, y.bits))
+}
+
+// search is the number of rows before the prefix of n bits at x.
+func (r *rows) search(x addr, n int) int {
+	return sort.Search(r.len(), func(i int) bool {
+		a := r.addr(i)
+		return x.less(a) || a == x && int(r.bits[i]) >= n
+	})
+}
+
+// match finds the longest row of at most n bits that covers x, -1 if none
+// does. It looks at the last row that is not after x; when that one does not
+// cover x, a row that does must cover both, so it is no longer than what they
+// share: look again with that many bits. Binary searches, at most n+1, in
+// practice one or two.
+func (r *rows) match(x addr, n int) int {
+	for n >= 0 {
+		i := r.search(x.masked(n), n+1) - 1
+		if i < 0 {
+			return -1
+		}
+		shared := r.addr(i).common(x)
+		if shared >= int(r.bits[i]) {
+			return i
+		}
+		n = shared
+	}
+	return -1
+}
+
+// sorted puts rows that were appended in any order in order; of equal
+// prefixes the one appended last stays. Rows that are in order already, as
+// most files are, cost one pass.
+func (r *rows) sorted() rows {
+	ordered, unique := true, true
+	for i := 1; i < r.len() && ordered; i++ {
+		c := r.at(i - 1).compare(r.at(i))
+		ordered, unique = c <= 0, unique && c < 0
+	}
+	if ordered && unique {
+		return r.clipped()
+	}
+	all := make([]row, r.len())
+	for i := range all {
+		all[i] = r.at(i)
+	}
+	if !ordered {
+		slices.SortStableFunc(all, row.compare)
+	}
+	out := sized(r.is4, len(all))
+	for i, x := range all {
+		if i+1 == len(all) || x.compare(all[i+1]) != 0 {
+			out.append(x)
+		}
+	}
+	return out.clipped()
+}
+
+// clipped copies the rows into columns without spare room.
+func (r *rows) clipped() rows {
+	if cap(r.bits) == len(r.bits) && cap(r.value) == len(r.value) {
+		return *r
+	}
+	out := sized(r.is4, r.len())
+	out.appendRange(r, 0, r.len())
+	return out
+}
