@@ -1,0 +1,170 @@
+package source
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/snapshot/catalog"
+	"github.com/waypost/waypost/edge/snapshot/mirrormanager"
+	"github.com/waypost/waypost/geo"
+	"github.com/waypost/waypost/geo/bundled"
+	"github.com/waypost/waypost/geo/mmdb"
+	"github.com/waypost/waypost/netblock"
+	"github.com/waypost/waypost/netblock/asn"
+)
+
+func readCatalog(paths []string) (*snapshot.Snapshot, []string, error) {
+	b, err := os.ReadFile(paths[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading catalogue: %w", err)
+	}
+	s, err := catalog.Decode(paths[0], b)
+	return s, nil, err
+}
+
+func readCache(paths []string) (*snapshot.Snapshot, []string, error) {
+	f, err := open("mirrorlist cache", paths[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	s, report, err := mirrormanager.Decode(paths[0], f)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, []string{report.String()}, nil
+}
+
+func readContinents(paths []string) (*geo.Continents, []string, error) {
+	if len(paths) == 0 {
+		t, err := bundled.Continents()
+		return t, nil, err
+	}
+	f, err := open("continents", paths[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	t, err := geo.ReadContinents(paths[0], f)
+	return t, nil, err
+}
+
+func countryReader(aliases bool) func([]string) (*netblock.Table, []string, error) {
+	return func(paths []string) (*netblock.Table, []string, error) {
+		dbs, err := openDatabases(paths)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(paths) == 0 {
+			b, err := bundled.Country()
+			if err != nil {
+				return nil, nil, err
+			}
+			db, err := mmdb.FromBytes(bundled.CountryName, b)
+			if err != nil {
+				return nil, nil, err
+			}
+			dbs = append(dbs, db)
+		}
+		t, err := countries(dbs, aliases)
+		return t, nil, err
+	}
+}
+
+func openDatabases(paths []string) ([]*mmdb.DB, error) {
+	var dbs []*mmdb.DB
+	for _, path := range paths {
+		db, err := mmdb.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		dbs = append(dbs, db)
+	}
+	return dbs, nil
+}
+
+func countries(dbs []*mmdb.DB, aliases bool) (*netblock.Table, error) {
+	return table(dbs, func(db *mmdb.DB, yield func(netblock.Entry) bool) error {
+		if aliases {
+			db = db.WithAliases()
+		}
+		rows, err := db.Countries()
+		if err != nil {
+			return err
+		}
+		for p, c := range rows {
+			if !yield(netblock.Entry{Prefix: p, Value: c.Uint32()}) {
+				break
+			}
+		}
+		return nil
+	})
+}
+
+func readPlaces(paths []string) (*netblock.Table, []string, error) {
+	if len(paths) == 0 {
+		return nil, nil, nil
+	}
+	dbs, err := openDatabases(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := table(dbs, func(db *mmdb.DB, yield func(netblock.Entry) bool) error {
+		rows, err := db.Points()
+		if err != nil {
+			return err
+		}
+		for p, at := range rows {
+			if !yield(netblock.Entry{Prefix: p, Value: geo.Cell(at)}) {
+				break
+			}
+		}
+		return nil
+	})
+	return t, nil, err
+}
+
+// table makes one table of the rows of all databases.
+func table(dbs []*mmdb.DB, each func(*mmdb.DB, func(netblock.Entry) bool) error) (*netblock.Table, error) {
+	var failed error
+	t := netblock.FromSeq(func(yield func(netblock.Entry) bool) {
+		for _, db := range dbs {
+			if failed = each(db, yield); failed != nil {
+				return
+			}
+		}
+	})
+	return t, failed
+}
+
+func readASNs(paths []string) (*netblock.Table, []string, error) {
+	if len(paths) == 0 {
+		return nil, nil, nil
+	}
+	f, err := open("prefix to AS table", paths[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	t, report, err := asn.Read(paths[0], f)
+	if err != nil {
+		return nil, nil, err
+	}
+	note := fmt.Sprintf("%s: %d lines, %d used", paths[0], report.Lines, report.Rows)
+	if report.Skipped > 0 {
+		note += fmt.Sprintf(", %d skipped, the first at line %d: %s", report.Skipped, report.FirstSkipped, report.FirstReason)
+	}
+	return t, []string{note}, nil
+}
+
+// inode returns the number of a file, so that one replaced by another of the
+// same size and time is noticed.
+func inode(info fs.FileInfo) uint64 {
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		return sys.Ino
+	}
+	return 0
+}

@@ -1,0 +1,215 @@
+// Package source reads what an edge is compiled from out of files, and notices
+// when they change.
+//
+//	catalogue or mirrorlist_cache ─┐
+//	country and city databases     ├─► Load ─► index.Inputs
+//	prefix → AS table              ┘
+//
+// Each input is a part of its own: [Source.Load] reads anew only the parts
+// whose files changed, and gives all inputs or an error that says all that is
+// wrong with any of them. Nothing here is on the request path.
+//
+// Files are noticed by their size, time of change and inode, which works on
+// every file system and costs a few microseconds a second. A file counts as
+// changed once it has stopped changing for one look, so that one which is
+// written in place is seldom read half-written; if it is, it is refused and
+// read again when it goes on changing.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/geo"
+	"github.com/waypost/waypost/netblock"
+)
+
+// Config names the files.
+type Config struct {
+	Catalog    string   // a catalogue in YAML; or
+	Cache      string   // MirrorManager's mirrorlist_cache
+	Continents string   // country_continent.csv; "": the bundled table
+	Countries  []string // MaxMind DB files with countries; none: the bundled one
+	Cities     []string // MaxMind DB files with coordinates; none: centroids of countries
+	ASNs       string   // "PREFIX ASN" lines; "": no client has an AS
+	Aliases    bool     // 6to4 and Teredo clients are where their IPv4 address is
+}
+
+// A Source reads files. It is for one goroutine.
+type Source struct {
+	snapshot   part[*snapshot.Snapshot]
+	continents part[*geo.Continents]
+	countries  part[*netblock.Table]
+	places     part[*netblock.Table]
+	asns       part[*netblock.Table]
+
+	version uint64
+	notes   []string
+	seen    []stamp // what the last look saw
+	loaded  []stamp // what the last load began with, whether it went well or not
+}
+
+// New returns the source of c. It reads nothing yet.
+func New(c Config) *Source {
+	s := &Source{}
+	s.snapshot = part[*snapshot.Snapshot]{read: readCatalog}
+	s.snapshot.paths = []string{c.Catalog}
+	if c.Catalog == "" {
+		s.snapshot = part[*snapshot.Snapshot]{paths: []string{c.Cache}, read: readCache}
+	}
+	s.continents = part[*geo.Continents]{paths: named(c.Continents), read: readContinents}
+	s.countries = part[*netblock.Table]{paths: c.Countries, read: countryReader(c.Aliases)}
+	s.places = part[*netblock.Table]{paths: c.Cities, read: readPlaces}
+	s.asns = part[*netblock.Table]{paths: named(c.ASNs), read: readASNs}
+	return s
+}
+
+func named(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{path}
+}
+
+// Load returns the inputs, reading anew what changed since the last Load. On
+// an error the parts that are good are kept for the next time. The snapshot's
+// version is always above that of the last Load.
+func (s *Source) Load(now time.Time) (index.Inputs, error) {
+	s.loaded = s.look()
+	err := together(s.snapshot.load, s.countries.load, s.asns.load, s.continents.load, s.places.load)
+	s.notes = slices.Concat(s.snapshot.notes, s.countries.notes, s.asns.notes, s.continents.notes, s.places.notes)
+	if err != nil {
+		return index.Inputs{}, err
+	}
+	snap := *s.snapshot.value
+	s.version = max(s.version+1, uint64(max(now.UnixMilli(), 0))) //nolint:gosec // not negative
+	snap.Version = s.version
+	return index.Inputs{
+		Snapshot: &snap, Continents: s.continents.value, Countries: s.countries.value,
+		Places: s.places.value, ASNs: s.asns.value,
+	}, nil
+}
+
+// Notes returns what the last Load passed over, for the log.
+func (s *Source) Notes() []string { return s.notes }
+
+// Changed reports whether files differ from what the last Load began with, and
+// have not changed since the last call of Changed.
+func (s *Source) Changed() bool {
+	now := s.look()
+	settled := same(now, s.seen)
+	s.seen = now
+	return settled && !same(now, s.loaded)
+}
+
+// look returns the stamps of all files.
+func (s *Source) look() []stamp {
+	var all []stamp
+	for _, paths := range [][]string{
+		s.snapshot.paths, s.continents.paths, s.countries.paths, s.places.paths, s.asns.paths,
+	} {
+		all = append(all, stampAll(paths)...)
+	}
+	return all
+}
+
+// Watch calls reload whenever Changed says so at a tick, and at each signal
+// on force, until ctx ends.
+func (s *Source) Watch(ctx context.Context, tick <-chan time.Time, force <-chan os.Signal, reload func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-force:
+			reload()
+		case <-tick:
+			if s.Changed() {
+				reload()
+			}
+		}
+	}
+}
+
+// A part is one input, kept until its files change.
+type part[T any] struct {
+	paths  []string
+	read   func(paths []string) (T, []string, error)
+	value  T
+	notes  []string
+	stamps []stamp
+	good   bool
+}
+
+// load reads the part if it has to.
+func (p *part[T]) load() error {
+	now := stampAll(p.paths)
+	if p.good && same(now, p.stamps) {
+		return nil
+	}
+	value, notes, err := p.read(p.paths)
+	if err != nil {
+		return err
+	}
+	p.value, p.notes, p.stamps, p.good = value, notes, now, true
+	return nil
+}
+
+// together runs all of loads at once and returns all their errors.
+func together(loads ...func() error) error {
+	errs := make([]error, len(loads))
+	var wg sync.WaitGroup
+	for i, load := range loads {
+		wg.Go(func() { errs[i] = load() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// A stamp tells one state of a file from another.
+type stamp struct {
+	size  int64
+	mtime time.Time
+	inode uint64
+	err   bool
+}
+
+func stampAll(paths []string) []stamp {
+	stamps := make([]stamp, 0, len(paths))
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			stamps = append(stamps, stamp{err: true})
+			continue
+		}
+		stamps = append(stamps, stamp{size: info.Size(), mtime: info.ModTime(), inode: inode(info)})
+	}
+	return stamps
+}
+
+func same(a, b []stamp) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].size != b[i].size || !a[i].mtime.Equal(b[i].mtime) || a[i].inode != b[i].inode || a[i].err != b[i].err {
+			return false
+		}
+	}
+	return true
+}
+
+// open opens a file for one of the readers, which says what it is in errors.
+func open(what, path string) (*os.File, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	return f, nil
+}
