@@ -80,6 +80,7 @@ type Query struct {
 	Global    bool          // country=global
 	Avoid     []geo.Country // avoid_country=
 	NoNear    bool          // netblock=0
+	NoPrivate bool          // Client is a resolver, whose address opens no private host
 
 	List   bool   // as long as MirrorManager's lists are; else all bands down to everywhere
 	Count  int    // how many hosts are wanted; 0: all
@@ -111,7 +112,7 @@ func (v *View) Answer(q *Query, a *Answer) {
 		Place: a.Place, Directory: q.Target.Directory, Category: q.Target.Category,
 		File: q.Target.File, HasFile: q.Target.HasFile,
 		Schemes: q.Schemes, Reach: q.Reach, Record: q.Record,
-		Countries: q.Countries, Global: q.Global, Avoid: q.Avoid, NoNear: q.NoNear,
+		Countries: q.Countries, Global: q.Global, Avoid: q.Avoid, NoNear: q.NoNear, NoPrivate: q.NoPrivate,
 	}
 	a.Match.Find(ix, &a.Query)
 	policy := &ix.Category(q.Target.Category).Policy

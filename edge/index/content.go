@@ -65,3 +65,6 @@ func (ix *Index) Lacking(file uint32) hostset.Set {
 	}
 	return ix.content.set(id)
 }
+
+// Directory returns directory dir.
+func (ix *Index) Directory(dir uint32) *snapshot.Directory { return &ix.in.Snapshot.Directories[dir] }

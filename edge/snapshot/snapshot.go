@@ -14,6 +14,7 @@
 package snapshot
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -166,4 +167,32 @@ func (b *Bitmap) Add(n uint32) {
 		*b = append(*b, 0)
 	}
 	(*b)[n/64] |= 1 << (n % 64)
+}
+
+// String returns the band's name, as policies and explain call it.
+func (b Band) String() string {
+	return [Bands]string{"netblock", "asn", "peer_asn", "country", "continent", "everywhere"}[b]
+}
+
+// String returns the order's name, as policies call it.
+func (o Order) String() string { return [...]string{"bandwidth", "nearest"}[o] }
+
+// String describes the policy in a line.
+func (p Policy) String() string {
+	text := fmt.Sprintf("order %s, minimum %d", p.Order, p.Minimum)
+	if p.Sticky {
+		text += ", sticky"
+	}
+	if p.SameScheme {
+		text += ", scheme same"
+	}
+	if p.Bands != AllBands {
+		text += ", bands"
+		for b := range Bands {
+			if p.Bands.Has(b) {
+				text += " " + b.String()
+			}
+		}
+	}
+	return text
 }

@@ -1,0 +1,145 @@
+package answer
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/match"
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/geo"
+)
+
+// An Explanation says why a client gets these mirrors, and why not the
+// others. It names private hosts and all URLs: it is for operators.
+type Explanation struct {
+	Client  netip.Addr   `json:"client"`
+	Prefix  netip.Prefix `json:"prefix"` // the widest around the client in which all clients are alike
+	Country string       `json:"country,omitempty"`
+
+	Netblocks []netip.Prefix `json:"netblocks,omitempty"` // declared ones around the client, the longest first
+	ASN       Row            `json:"asn"`                 // the raw row of the table prefix → AS
+	Database  Row            `json:"country_row"`         // the raw row of the country database
+	Override  string         `json:"country_override,omitempty"`
+
+	Path      string `json:"path"`
+	Category  string `json:"category"`
+	Directory string `json:"directory"` // whose holders count
+	File      string `json:"file,omitempty"`
+	Policy    string `json:"policy"`
+
+	Bands        []ExplainedBand `json:"bands"`
+	Rejected     []Rejected      `json:"rejected"`
+	AllDown      bool            `json:"all_down"`      // every eligible host is down
+	AvoidIgnored bool            `json:"avoid_ignored"` // avoid_country= would have left none
+
+	Version uint64    `json:"snapshot_version"`
+	Created time.Time `json:"snapshot_created"`
+}
+
+// A Row is a row of a raw table.
+type Row struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Value  string       `json:"value"` // "" if no row covers the client
+}
+
+// An ExplainedBand is a band and its hosts in the order of this answer.
+type ExplainedBand struct {
+	Name   string   `json:"name"`
+	Prefix string   `json:"prefix,omitempty"` // the declared one, of a netblock band
+	Hosts  []Chosen `json:"hosts"`
+}
+
+// Chosen is an eligible host.
+type Chosen struct {
+	Name    string   `json:"name"`
+	Country string   `json:"country,omitempty"`
+	URLs    []string `json:"urls,omitempty"`
+	Down    bool     `json:"down,omitempty"` // and so left out, unless all are
+}
+
+// Rejected is a host that is not eligible.
+type Rejected struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// Explain answers q and says why. It is for the slow path.
+func (v *View) Explain(q *Query) *Explanation {
+	var a Answer
+	all := *q
+	all.Count = 0
+	v.Answer(&all, &a)
+	ix := v.Index
+	t := &q.Target
+	category := ix.Category(t.Category)
+	x := &Explanation{
+		Client: a.Place.Addr, Country: a.Place.Country.String(),
+		Path: string(t.Path), Category: category.Name,
+		Directory: ix.Directory(t.Directory).Path, Policy: category.Policy.String(),
+		AllDown: a.AllDown(), AvoidIgnored: a.Match.AvoidIgnored,
+		Version: ix.Version(), Created: ix.Created(),
+	}
+	if t.HasFile {
+		x.File = string(ix.Files().Name(t.File))
+	}
+	x.explainClient(ix, &a.Place)
+	x.explainBands(v, &a)
+	for h, why := range match.Explain(ix, &a.Query) {
+		if why != match.Eligible {
+			x.Rejected = append(x.Rejected, Rejected{ix.Registered(uint32(h)).Name, why.String()})
+		}
+	}
+	return x
+}
+
+// explainClient fills in who the client is, from the raw tables.
+func (x *Explanation) explainClient(ix *index.Index, p *index.Place) {
+	x.Prefix, _ = p.Addr.Prefix(p.Bits)
+	for _, b := range ix.Netblocks(p) {
+		x.Netblocks = append(x.Netblocks, b.Prefix)
+	}
+	in := ix.Inputs()
+	if prefix, number, ok := in.ASNs.Lookup(p.Addr); ok {
+		x.ASN = Row{prefix, "AS" + strconv.FormatUint(uint64(number), 10)}
+	}
+	if prefix, code, ok := in.Countries.Lookup(p.Addr); ok {
+		x.Database = Row{prefix, geo.CountryFromUint32(code).String()}
+	}
+	if x.Database.Value != x.Country {
+		x.Override = x.Country
+	}
+}
+
+// explainBands fills in the eligible hosts: those in the answer in its order,
+// then those left out for being down.
+func (x *Explanation) explainBands(v *View, a *Answer) {
+	for _, b := range a.Match.Bands() {
+		out := ExplainedBand{Name: b.Kind.String()}
+		if b.Kind == snapshot.BandNetblock {
+			if p, err := a.Place.Addr.Prefix(b.Bits); err == nil {
+				out.Prefix = p.String()
+			}
+		}
+		left := append(b.Hosts[:0:0], b.Hosts...)
+		for _, h := range a.Hosts() {
+			if left.Has(h) {
+				out.Hosts = append(out.Hosts, v.chosen(a, h, a.AllDown()))
+				left.Remove(h)
+			}
+		}
+		left.Each(func(h uint32) { out.Hosts = append(out.Hosts, v.chosen(a, h, true)) })
+		x.Bands = append(x.Bands, out)
+	}
+}
+
+func (v *View) chosen(a *Answer, h uint32, down bool) Chosen {
+	r := v.Index.Registered(h)
+	c := Chosen{Name: r.Name, Country: r.Country.String(), Down: down}
+	for _, u := range v.Index.URLs(a.Query.Category, h) {
+		c.URLs = append(c.URLs, u.Base)
+	}
+	return c
+}
+
