@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -46,6 +48,7 @@ type Server struct {
 	config Config
 	pool   sync.Pool // of *request
 	count  counters
+	clock  atomic.Pointer[moment]
 }
 
 // New returns a server.
@@ -53,8 +56,10 @@ func New(c Config) *Server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	c.TrustedProxies = unmapped(c.TrustedProxies)
 	s := &Server{config: c}
-	s.pool.New = func() any { return &request{} }
+	s.pool.New = func() any { return &request{shard: s.count.assign()} }
+	s.tick(time.Now())
 	return s
 }
 
@@ -66,15 +71,27 @@ type request struct {
 	client netip.Addr // unmapped
 	given  string     // the client address as it was given, for the statistics log
 	secure bool       // the client speaks https, to us or to a trusted proxy
-	answer answer.Answer
-	buf    []byte
+	target
+
+	kind    Kind // what was asked for
+	allDown bool // every eligible host was down
+	origin  bool // it was sent to an origin
+	shard   *shard
+
+	answer  answer.Answer
+	buf     []byte // for a body
+	pathBuf []byte // of target.path
+	scratch []byte // of decoded
 }
 
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	r, _ := s.pool.Get().(*request)
 	r.ctx, r.view = ctx, s.config.Engine.View()
+	r.kind, r.allDown, r.origin = Other, false, false
 	s.route(r)
+	r.shard.count(r)
 	r.ctx, r.view, r.answer.View = nil, nil, nil
+	r.client, r.given, r.target = netip.Addr{}, "", target{}
 	s.pool.Put(r)
 }
