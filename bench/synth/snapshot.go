@@ -76,7 +76,7 @@ func (m *maker) host(i int) snapshot.Host {
 		Bandwidth: []uint32{0, 10, 100, 100, 1000, 1000, 10_000, 20_000}[m.IntN(8)],
 		Private:   m.oneIn(8), Down: m.oneIn(40), DNS: !m.oneIn(8),
 	}
-	if m.oneIn(30) {
+	if m.oneIn(15) {
 		h.Country = geo.Country{}
 	}
 	if middle, ok := geo.Centroid(h.Country); ok && !m.oneIn(3) {
