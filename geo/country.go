@@ -22,7 +22,7 @@ func ParseCountry(s string) (Country, error) {
 // CountryFromUint32 is the inverse of [Country.Uint32]. A value that no country
 // has gives the unknown country.
 func CountryFromUint32(v uint32) Country {
-	c := Country{byte(v >> 8), byte(v)} //nolint:gosec // the low byte is meant
+	c := Country{byte(v >> 8), byte(v)}
 	if v > 0xffff || !c.valid() {
 		return Country{}
 	}

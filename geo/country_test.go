@@ -76,11 +76,11 @@ func TestUnknownCountry(t *testing.T) {
 }
 
 // country is a valid code, for tests.
-func country(t testing.TB, s string) geo.Country {
-	t.Helper()
+func country(tb testing.TB, s string) geo.Country {
+	tb.Helper()
 	c, err := geo.ParseCountry(s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }

@@ -28,7 +28,7 @@ func Cell(p Point) uint32 {
 	row := min(int((float64(p.Lat)+90)*(gridRows/180.0)), gridRows-1) // the north pole belongs to the last row
 	cols := columns(row)
 	col := int((float64(p.Lon)+180)*float64(cols)/360) % cols // 180° is -180°
-	return uint32(1 + row*gridStride + col)                   //nolint:gosec // below CellLimit
+	return uint32(1 + row*gridStride + col)
 }
 
 // CellCenter returns the middle of a cell, at most 45 km from any place in it.

@@ -69,12 +69,11 @@ func TestCellAreas(t *testing.T) {
 			continue
 		}
 		count++
-		east := 0.0 // width at the middle: up to where the next cell begins
-		if next, has := geo.CellCenter(cell + 1); has && next.Lat == center.Lat {
-			east = float64(next.Lon - center.Lon)
-		} else {
+		next, has := geo.CellCenter(cell + 1)
+		if !has || next.Lat != center.Lat {
 			continue
 		}
+		east := float64(next.Lon - center.Lon)
 		area := 50.04 * east * 111.19 * math.Cos(float64(center.Lat)*math.Pi/180)
 		smallest, largest = min(smallest, area), max(largest, area)
 	}

@@ -100,10 +100,13 @@ func nearRing(chord2 float32) uint8 {
 
 // RingBounds returns the distances in km between which ring lies, the lower one
 // excluded: 0 and 0 for [Rings] and above, which are no distance.
-func RingBounds(ring uint8) (from, to int) {
-	bounds := [Rings + 1]int{0, 100, 250, 500, 1000, 1500, 2000, 3000, 4500, 6000, 9000, 12000, 20040}
-	if ring >= Rings {
-		return 0, 0
+func RingBounds(ring uint8) (above, upTo int) {
+	to := [...]int{100, 250, 500, 1000, 1500, 2000, 3000, 4500, 6000, 9000, 12000, 20040}
+	switch {
+	case ring == 0:
+		return 0, to[0]
+	case int(ring) < len(to):
+		return to[ring-1], to[ring]
 	}
-	return bounds[ring], bounds[ring+1]
+	return 0, 0
 }

@@ -45,15 +45,15 @@ func TestCountryIsTheFileOfLICENSES(t *testing.T) {
 	}
 }
 
-func openCountry(t testing.TB) *mmdb.DB {
-	t.Helper()
+func openCountry(tb testing.TB) *mmdb.DB {
+	tb.Helper()
 	b, err := bundled.Country()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	db, err := mmdb.FromBytes(bundled.CountryName, b)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return db
 }

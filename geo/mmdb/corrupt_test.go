@@ -13,17 +13,17 @@ import (
 )
 
 // sample has all three kinds of values, pointers, and both families.
-func sample(t testing.TB) []byte {
-	t.Helper()
+func sample(tb testing.TB) []byte {
+	tb.Helper()
 	var rows []row
 	for i, prefix := range []string{"1.0.0.0/24", "1.0.1.0/24", "8.8.8.0/25", "9.0.0.0/8", "2001:db8::/32", "2a00::/12"} {
 		rows = append(rows, row{prefix, dict{
 			"country":                  dict{"iso_code": text([]string{"AU", "DE", "US"}[i%3])},
 			"location":                 dict{"latitude": mmdbtype.Float64(i), "longitude": mmdbtype.Float64(-i)},
-			"autonomous_system_number": mmdbtype.Uint32(680 + i/2), //nolint:gosec // small
+			"autonomous_system_number": mmdbtype.Uint32(680 + i/2),
 		}})
 	}
-	return write(t, 6, rows...)
+	return write(tb, 6, rows...)
 }
 
 // readAll reads everything there is to read; corrupt files may give errors, but

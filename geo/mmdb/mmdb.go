@@ -15,7 +15,7 @@
 // out: Open checks the metadata; Countries, Points and ASNs walk the whole search
 // tree and decode each distinct record once. What they return then walks the tree
 // a second time and cannot fail. Both walks of a country database of 400,000
-// networks take 60 ms together, those of a city database of 6.3 million 2.5 s.
+// networks take 0.1 s together, those of a city database of 6.3 million 1.7 s.
 //
 // A database for both families has its IPv4 networks listed as IPv4. Databases
 // also make them reachable under IPv6 prefixes that embed an IPv4 address; those

@@ -33,37 +33,37 @@ type (
 func country(code string) dict { return dict{"country": dict{"iso_code": text(code)}} }
 
 // write makes a database of rows, for family 4 or 6; that for 6 aliases IPv4.
-func write(t testing.TB, family int, rows ...row) []byte {
-	t.Helper()
+func write(tb testing.TB, family int, rows ...row) []byte {
+	tb.Helper()
 	tree, err := mmdbwriter.New(mmdbwriter.Options{
 		BuildEpoch: 1_780_000_000, DatabaseType: "Test-Type", RecordSize: 24,
 		IPVersion: family, IncludeReservedNetworks: true,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, r := range rows {
 		if err := tree.Insert(netipx.PrefixIPNet(netip.MustParsePrefix(r.prefix)), r.record); err != nil {
-			t.Fatalf("%s: %v", r.prefix, err)
+			tb.Fatalf("%s: %v", r.prefix, err)
 		}
 	}
-	return encode(t, tree)
+	return encode(tb, tree)
 }
 
-func encode(t testing.TB, tree *mmdbwriter.Tree) []byte {
-	t.Helper()
+func encode(tb testing.TB, tree *mmdbwriter.Tree) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if _, err := tree.WriteTo(&b); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
 
-func open(t testing.TB, b []byte) *mmdb.DB {
-	t.Helper()
+func open(tb testing.TB, b []byte) *mmdb.DB {
+	tb.Helper()
 	db, err := mmdb.FromBytes("test.mmdb", b)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return db
 }

@@ -44,7 +44,10 @@ func networks[T any](db *DB, what string, read func(maxminddb.Result) (T, bool, 
 		return nil, fmt.Errorf("reading %s: no record of this database of type %q has %s", db.name, db.Type(), what)
 	}
 	return func(yield func(netip.Prefix, T) bool) {
-		for l := range db.tree.leaves(db.aliases) {
+		for l, walkErr := range db.tree.leaves(db.aliases) {
+			if walkErr != nil {
+				return // decode has seen this walk to its end, so never
+			}
 			if v, ok := values[l.offset]; ok && !mapped(l.prefix) && !yield(l.prefix, v) {
 				return
 			}

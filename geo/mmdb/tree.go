@@ -29,7 +29,7 @@ type tree struct {
 }
 
 func newTree(b []byte, m maxminddb.Metadata) (tree, error) {
-	t := tree{b: b, bits: m.RecordSize, nodes: uint32(m.NodeCount), root: netip.IPv6Unspecified()} //nolint:gosec // checked below
+	t := tree{b: b, bits: m.RecordSize, nodes: uint32(m.NodeCount), root: netip.IPv6Unspecified()}
 	if t.bits != 24 && t.bits != 28 && t.bits != 32 {
 		return tree{}, fmt.Errorf("metadata says record_size %d, want 24, 28 or 32", t.bits)
 	}
@@ -106,7 +106,7 @@ func (t *tree) stepLimit() int {
 
 // isAlias reports whether b enters the IPv4 part elsewhere than at ::/96.
 func (t *tree) isAlias(b branch) bool {
-	return t.v4 != 0 && t.v4 < t.nodes && b.record == t.v4 && !(isV4(b.addr) && b.depth == 96)
+	return t.v4 != 0 && t.v4 < t.nodes && b.record == t.v4 && (b.depth != 96 || !isV4(b.addr))
 }
 
 // branch is a record on the way down, and the prefix that leads there.

@@ -51,7 +51,7 @@ func TestCountriesAgainstLibrary(t *testing.T) {
 		}
 		for range 1 + r.IntN(200) {
 			code := string([]byte{'A' + byte(r.IntN(26)), 'A' + byte(r.IntN(3))})
-			if err := tree.Insert(netipx.PrefixIPNet(randomPrefix(r, family)), country(code)); err != nil {
+			if err = tree.Insert(netipx.PrefixIPNet(randomPrefix(r, family)), country(code)); err != nil {
 				t.Fatal(err)
 			}
 		}
