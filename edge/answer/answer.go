@@ -13,6 +13,7 @@
 package answer
 
 import (
+	"cmp"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -82,10 +83,11 @@ type Query struct {
 	NoNear    bool          // netblock=0
 	NoPrivate bool          // Client is a resolver, whose address opens no private host
 
-	List   bool   // as long as MirrorManager's lists are; else all bands down to everywhere
-	Count  int    // how many hosts are wanted; 0: all
-	Sticky bool   // draw stickily whatever the policy says
-	Random uint64 // a fresh random number, for policies that are not sticky
+	List    bool   // as long as MirrorManager's lists are; else all bands down to everywhere
+	Minimum int    // in a list, in place of the policy's; 0: the policy's
+	Count   int    // how many hosts are wanted; 0: all
+	Sticky  bool   // draw stickily whatever the policy says
+	Random  uint64 // a fresh random number, for policies that are not sticky
 }
 
 // An Answer is what came of a query. The zero value is ready for use.
@@ -117,7 +119,7 @@ func (v *View) Answer(q *Query, a *Answer) {
 	a.Match.Find(ix, &a.Query)
 	policy := &ix.Category(q.Target.Category).Policy
 	if q.List {
-		a.limit(policy.Minimum)
+		a.limit(cmp.Or(q.Minimum, policy.Minimum))
 	}
 	a.pick.Order(ix, &a.Match, &pick.Query{
 		Up: a.findUp(v, q), Seed: seed(ix, q, client, policy), Count: q.Count,

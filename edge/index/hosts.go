@@ -66,6 +66,7 @@ func FamilyOf(a netip.Addr) Family {
 type URL struct {
 	Scheme Schemes
 	Base   string // of the category's top directory, without a slash at its end
+	XML    string // Base as the text of an XML element
 }
 
 // A Host is what the request path reads of one host.
@@ -73,6 +74,8 @@ type Host struct {
 	Key     uint64  // a hash of its name, the same on every edge
 	Inverse float32 // 1 / its weight
 	Vec     geo.Vec // its place, zero if unknown
+	Country geo.Country
+	Private bool // serves only its own clients
 	V4, V6  []netip.Addr
 }
 
@@ -90,8 +93,10 @@ type hosts struct {
 }
 
 // noWeight is the inverse weight of hosts without a bandwidth: they come after
-// all others, at random.
-const noWeight = 1e9
+// all others, at random. No draw brings one forward: keys of draws are its
+// product with a number from 6e-8 to 45, and so those of weight 1 below 45 and
+// those of no weight above 1e22.
+const noWeight = 1e30
 
 func compileHosts(in Inputs) hosts {
 	s := in.Snapshot
@@ -122,6 +127,7 @@ func compileHosts(in Inputs) hosts {
 func (hs *hosts) add(h uint32, from *snapshot.Host) {
 	to := &hs.column[h]
 	to.Key = hashName(from.Name)
+	to.Country, to.Private = from.Country, from.Private
 	to.Inverse = noWeight
 	if from.Bandwidth > 0 {
 		to.Inverse = 1 / float32(from.Bandwidth)
@@ -167,13 +173,20 @@ func (hs *hosts) addAddresses(h uint32, from *snapshot.Host) {
 }
 
 func (hs *hosts) addURL(h, category uint32, base string) {
-	u := URL{SchemeOf(base), base}
+	u := URL{SchemeOf(base), base, escapeXML(base)}
 	hs.urls[category][h] = append(hs.urls[category][h], u)
 	for i := range hs.scheme[category] {
 		if u.Scheme == 1<<i {
 			hs.scheme[category][i].Add(h)
 		}
 	}
+}
+
+// escapeXML returns s as the text of an XML element.
+func escapeXML(s string) string {
+	s = strings.ReplaceAll(s, "&", "&amp;") // first: the others bring their own
+	s = strings.ReplaceAll(s, "<", "&lt;")
+	return strings.ReplaceAll(s, ">", "&gt;")
 }
 
 // placeOf returns where a host stands: its own place, else the middle of its country.
