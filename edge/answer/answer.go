@@ -104,11 +104,7 @@ type Answer struct {
 func (v *View) Answer(q *Query, a *Answer) {
 	ix := v.Index
 	a.View = v
-	client := q.Client.Unmap()
-	source := q.Source
-	if source == 0 {
-		source = client.BitLen()
-	}
+	client, source := q.client()
 	a.Place = ix.Place(client, source)
 	a.Query = match.Query{
 		Place: a.Place, Directory: q.Target.Directory, Category: q.Target.Category,
@@ -118,23 +114,36 @@ func (v *View) Answer(q *Query, a *Answer) {
 	}
 	a.Match.Find(ix, &a.Query)
 	policy := &ix.Category(q.Target.Category).Policy
+	up := a.findUp(v, q)
 	if q.List {
-		a.limit(cmp.Or(q.Minimum, policy.Minimum))
+		a.limit(cmp.Or(q.Minimum, policy.Minimum), up)
 	}
 	a.pick.Order(ix, &a.Match, &pick.Query{
-		Up: a.findUp(v, q), Seed: seed(ix, q, client, policy), Count: q.Count,
+		Up: up, Seed: seed(ix, q, client, policy), Count: q.Count,
 		From: ix.Vec(&a.Place), Order: policy.Order,
 	})
 }
 
+// client returns the client's address, unmapped, and how much of it is its own.
+func (q *Query) client() (a netip.Addr, source int) {
+	a = q.Client.Unmap()
+	switch {
+	case q.Source == 0:
+		return a, a.BitLen()
+	case q.Client.Is4In6():
+		return a, max(q.Source-96, 0)
+	}
+	return a, q.Source
+}
+
 // limit cuts the bands to the length of MirrorManager's lists. Where countries
 // were asked for and found, it is only theirs.
-func (a *Answer) limit(minimum int) {
+func (a *Answer) limit(minimum int, up hostset.Set) {
 	if a.Match.Asked() {
-		a.Match.First()
+		a.Match.First(up)
 		return
 	}
-	a.Match.Limit(minimum)
+	a.Match.Limit(minimum, up)
 }
 
 // findUp returns the hosts that are up for q.
@@ -157,7 +166,19 @@ func (a *Answer) findUp(v *View, q *Query) hostset.Set {
 		schemes = index.Web
 	}
 	v.Health.Up(a.up, v.Index, q.Target.Category, schemes, family)
+	if q.Schemes == 0 {
+		a.addUnprobed(v.Index, q.Target.Category)
+	}
 	return a.up
+}
+
+// addUnprobed counts hosts without a URL that anybody probes as up: no probe
+// can have found them down.
+func (a *Answer) addUnprobed(ix *index.Index, category uint32) {
+	http, https := ix.WithScheme(category, index.HTTP), ix.WithScheme(category, index.HTTPS)
+	for i, w := range a.Match.Eligible() {
+		a.up[i] |= w &^ (http[i] | https[i])
+	}
 }
 
 func seed(ix *index.Index, q *Query, client netip.Addr, policy *snapshot.Policy) uint64 {

@@ -18,6 +18,7 @@
 package match
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/waypost/waypost/edge/hostset"
@@ -42,6 +43,7 @@ type Query struct {
 	Global    bool          // country=global: everywhere
 	Avoid     []geo.Country // avoid_country=
 	NoNear    bool          // netblock=0: no netblock and no ASN bands
+	NoPrivate bool          // private hosts stay out: the address is a resolver's, not the client's
 }
 
 // asked reports whether the client named countries.
@@ -88,20 +90,41 @@ func (m *Match) Find(ix *index.Index, q *Query) {
 
 // Limit drops the bands after the one with which at least minimum hosts are
 // reached, but only from BandEverywhere on: a list names all hosts of the
-// client's country and continent, as MirrorManager's do.
-func (m *Match) Limit(minimum int) {
+// client's country and continent, as MirrorManager's do. Only hosts that are
+// up count, and at least one is wanted; up may be nil: all are.
+func (m *Match) Limit(minimum int, up hostset.Set) {
 	have := 0
 	for i := range m.bands {
-		if m.bands[i].Kind == snapshot.BandEverywhere && have >= minimum {
+		if m.bands[i].Kind == snapshot.BandEverywhere && have >= max(minimum, 1) {
 			m.bands = m.bands[:i]
 			return
 		}
-		have += m.bands[i].Hosts.Len()
+		have += m.bands[i].up(up)
 	}
 }
 
-// First drops all bands but the first.
-func (m *Match) First() { m.bands = m.bands[:min(len(m.bands), 1)] }
+// First drops all bands after the first one with a host that is up; up may be
+// nil: all are. Where none is, all bands stay.
+func (m *Match) First(up hostset.Set) {
+	for i := range m.bands {
+		if m.bands[i].up(up) > 0 {
+			m.bands = m.bands[:i+1]
+			return
+		}
+	}
+}
+
+// up returns how many hosts of the band are up.
+func (b *Band) up(up hostset.Set) int {
+	if up == nil {
+		return b.Hosts.Len()
+	}
+	n := 0
+	for i, w := range b.Hosts {
+		n += bits.OnesCount64(w & up[i])
+	}
+	return n
+}
 
 // findEligible fills set with the eligible hosts; spare is for its work.
 func findEligible(set, spare hostset.Set, ix *index.Index, q *Query) {
@@ -139,9 +162,10 @@ func WithSchemes(set hostset.Set, ix *index.Index, c uint32, schemes index.Schem
 
 // admitPrivate adds the hosts whose own client this is. A client that chose
 // other bands than its own is nobody's, and where the known part of its
-// address leaves open who it is, only netblocks that hold all of it count.
+// address leaves open who it is, only netblocks that hold all of it count. A
+// resolver's address says nothing about whose question it passes on.
 func admitPrivate(set hostset.Set, ix *index.Index, q *Query) {
-	if q.NoNear || q.asked() {
+	if q.NoPrivate || q.NoNear || q.asked() {
 		return
 	}
 	for _, b := range ix.Netblocks(&q.Place) {
