@@ -142,4 +142,3 @@ func (v *View) chosen(a *Answer, h uint32, down bool) Chosen {
 	}
 	return c
 }
-
