@@ -1,0 +1,39 @@
+# `make` or `make help` says what there is.
+GO        ?= go
+FUZZTIME  ?= 10s
+BENCHTIME ?= 1s
+LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test race lint fuzz bench e2e conformance
+
+help: ## say what there is
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/waypost, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/waypost .
+
+run: build ## build, then start a demo on loopback and print commands to try
+	bin/waypost demo
+
+test: ## run the tests
+	$(GO) vet ./...
+	$(GO) test -shuffle=on ./...
+
+race: ## run the tests under the race detector
+	$(GO) test -race -shuffle=on ./...
+
+lint: ## run the linters
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else $(LINT) run ./...; fi
+
+fuzz: ## run every fuzz test for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+	  grep -rhoE --include='*_test.go' --exclude-dir='[a-z]*' '^func Fuzz[A-Za-z0-9_]+' $$dir | cut -d' ' -f2 | while read -r name; do \
+	    $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) $$dir || exit 1; done || exit 1; done
+
+bench: ## run the benchmarks for BENCHTIME (1s) each
+	$(GO) test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./...
+
+e2e: build ## drive the binary with real clients: dnf, apt, aria2, dig, kdig
+	$(GO) test -tags=e2e -count=1 -timeout=20m ./bench/e2e/...
