@@ -43,7 +43,7 @@ func (m *maker) addDirectories(s *snapshot.Snapshot) {
 			depth = append(depth, depth[up]+1)
 		}
 		for _, p := range paths[:min(max(n, 1), len(paths))] {
-			s.Directories = append(s.Directories, snapshot.Directory{Path: p, Category: uint32(i), Complete: m.oneIn(3)}) //nolint:gosec // few
+			s.Directories = append(s.Directories, snapshot.Directory{Path: p, Category: uint32(i), Complete: m.oneIn(3)})
 		}
 	}
 	sort.Slice(s.Directories, func(i, j int) bool { return s.Directories[i].Path < s.Directories[j].Path })
@@ -64,7 +64,7 @@ func (m *maker) addHosts(s *snapshot.Snapshot) {
 	for d := range s.Directories {
 		for h, has := range sets[m.IntN(len(sets))] {
 			if has {
-				s.Hosts[h].Has.Add(uint32(d)) //nolint:gosec // few
+				s.Hosts[h].Has.Add(uint32(d))
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func (m *maker) host(i int) snapshot.Host {
 	}
 	m.addClients(&h)
 	m.addAddresses(&h)
-	for c := range uint32(m.c.Categories) { //nolint:gosec // few
+	for c := range uint32(m.c.Categories) {
 		if !m.oneIn(12) {
 			h.Mounts = append(h.Mounts, snapshot.Mount{Category: c, URLs: m.urls(h.Name, c)})
 		}
@@ -99,13 +99,13 @@ func (m *maker) host(i int) snapshot.Host {
 func (m *maker) addClients(h *snapshot.Host) {
 	hosted := max(m.c.ASNs/4, 1) // the table's other ASNs have no host
 	for h.Private || m.oneIn(2) {
-		h.ASNs = append(h.ASNs, 1+uint32(m.IntN(hosted))) //nolint:gosec // few
+		h.ASNs = append(h.ASNs, 1+uint32(m.IntN(hosted)))
 		if !m.oneIn(3) {
 			break
 		}
 	}
 	for m.oneIn(4) {
-		h.PeerASNs = append(h.PeerASNs, 1+uint32(m.IntN(hosted))) //nolint:gosec // few
+		h.PeerASNs = append(h.PeerASNs, 1+uint32(m.IntN(hosted)))
 	}
 	for h.Private || !m.oneIn(3) {
 		p := m.prefix4(12, 28)
@@ -133,7 +133,7 @@ func (m *maker) addClients(h *snapshot.Host) {
 func (m *maker) addAddresses(h *snapshot.Host) {
 	kind := m.IntN(6)
 	if kind <= 3 || kind == 4 {
-		h.Addresses = append(h.Addresses, netip.AddrFrom4([4]byte{198, 18, byte(m.IntN(256)), byte(m.IntN(256))})) //nolint:gosec // bytes
+		h.Addresses = append(h.Addresses, netip.AddrFrom4([4]byte{198, 18, byte(m.IntN(256)), byte(m.IntN(256))}))
 	}
 	if kind <= 2 || kind == 5 && m.oneIn(2) {
 		h.Addresses = append(h.Addresses, m.within(netip.MustParsePrefix("2001:db8::/32")))
@@ -158,9 +158,9 @@ func (m *maker) addFiles(s *snapshot.Snapshot) {
 		v.Hashes[snapshot.SHA256] = m.bytes(32)
 		var lacks []uint32
 		for range m.IntN(1 + 4*(i%10/9)) {
-			lacks = append(lacks, uint32(m.IntN(m.c.Hosts))) //nolint:gosec // few
+			lacks = append(lacks, uint32(m.IntN(m.c.Hosts)))
 		}
-		b.Add(uint32(m.IntN(len(s.Directories))), fmt.Sprintf("file-%d.iso", i), []snapshot.Version{v}, lacks) //nolint:gosec // few
+		b.Add(uint32(m.IntN(len(s.Directories))), fmt.Sprintf("file-%d.iso", i), []snapshot.Version{v}, lacks)
 	}
 	s.Files = b.Build(len(s.Directories))
 }
@@ -168,7 +168,7 @@ func (m *maker) addFiles(s *snapshot.Snapshot) {
 func (m *maker) bytes(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
-		b[i] = byte(m.IntN(256)) //nolint:gosec // a byte
+		b[i] = byte(m.IntN(256))
 	}
 	return b
 }

@@ -83,7 +83,7 @@ type row struct {
 
 func rows() []row {
 	var out []row
-	for _, text := range strings.Split(strings.ReplaceAll(countries, "\n", ""), "|") {
+	for text := range strings.SplitSeq(strings.ReplaceAll(countries, "\n", ""), "|") {
 		var code string
 		var r row
 		if _, err := fmt.Sscanf(text, "%2s %2s %d", &code, &r.continent, &r.weight); err != nil {

@@ -29,10 +29,13 @@ func TestRepeatable(t *testing.T) {
 
 // TestEverythingOccurs checks that Small and the zero Config are what they promise.
 func TestEverythingOccurs(t *testing.T) {
-	s := synth.Snapshot(synth.Small(1))
 	count := map[string]int{}
-	for i := range s.Hosts {
-		h := &s.Hosts[i]
+	var hosts []snapshot.Host
+	for seed := range uint64(5) {
+		hosts = append(hosts, synth.Snapshot(synth.Small(seed)).Hosts...)
+	}
+	for i := range hosts {
+		h := &hosts[i]
 		for what, has := range map[string]bool{
 			"private": h.Private, "down": h.Down, "place": h.Place != nil, "allowed": h.Allowed != nil,
 			"excluded": h.Excluded != nil, "asn": h.ASNs != nil, "peer": h.PeerASNs != nil, "netblock": h.Netblocks != nil,
@@ -46,6 +49,7 @@ func TestEverythingOccurs(t *testing.T) {
 	if len(count) != 11 {
 		t.Errorf("only %v occur", count)
 	}
+	s := synth.Snapshot(synth.Small(1))
 	if got := len(s.Directories); got != synth.Small(1).Directories {
 		t.Errorf("%d directories, want %d", got, synth.Small(1).Directories)
 	}

@@ -12,7 +12,7 @@ func space6() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom16([16]byte{0
 
 // addr4 draws from 1.0.0.0 to 223.255.255.255.
 func (m *maker) addr4() netip.Addr {
-	return netip.AddrFrom4([4]byte{byte(1 + m.IntN(223)), byte(m.IntN(256)), byte(m.IntN(256)), byte(m.IntN(256))}) //nolint:gosec // bytes
+	return netip.AddrFrom4([4]byte{byte(1 + m.IntN(223)), byte(m.IntN(256)), byte(m.IntN(256)), byte(m.IntN(256))})
 }
 
 // within draws an address of p.
@@ -52,7 +52,7 @@ func (m *maker) asnRows() []netblock.Entry {
 			outer := out[m.IntN(len(out))].Prefix
 			p, _ = m.within(outer).Prefix(min(outer.Bits()+1+m.IntN(4), outer.Addr().BitLen()))
 		}
-		out = append(out, netblock.Entry{Prefix: p, Value: 1 + uint32(m.IntN(max(m.c.ASNs, 1)))}) //nolint:gosec // few
+		out = append(out, netblock.Entry{Prefix: p, Value: 1 + uint32(m.IntN(max(m.c.ASNs, 1)))})
 	}
 	return out
 }
