@@ -1,10 +1,10 @@
 package snapshot
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -117,10 +117,10 @@ func (f *Files) Hash(version uint32, k HashKind) []byte {
 	at := f.sum[version]
 	for i := range k {
 		if f.kinds[version]>>i&1 != 0 {
-			at += uint32(i.Size()) //nolint:gosec // at most 64
+			at += uint32(i.Size())
 		}
 	}
-	return f.sums[at : at+uint32(k.Size())] //nolint:gosec // at most 64
+	return f.sums[at : at+uint32(k.Size())]
 }
 
 // Lacks returns the hosts that hold the file's directory but not the file.
@@ -151,18 +151,17 @@ func (b *FileBuilder) Add(dir uint32, name string, versions []Version, lacks []u
 
 // Build returns the files of dirs directories, sorted.
 func (b *FileBuilder) Build(dirs int) Files {
-	sort.SliceStable(b.files, func(i, j int) bool {
-		x, y := &b.files[i], &b.files[j]
-		return x.dir < y.dir || x.dir == y.dir && x.name < y.name
+	slices.SortStableFunc(b.files, func(x, y builtFile) int {
+		return cmp.Or(cmp.Compare(x.dir, y.dir), strings.Compare(x.name, y.name))
 	})
 	f := Files{first: make([]uint32, 0, dirs+1), lacks: map[uint32][]uint32{}}
 	for i := range b.files {
 		f.add(b.files, i)
 	}
 	for len(f.first) <= dirs {
-		f.first = append(f.first, uint32(f.Len())) //nolint:gosec // fewer than 2^32 files
+		f.first = append(f.first, uint32(f.Len()))
 	}
-	f.version = append(f.version, uint32(len(f.size))) //nolint:gosec // fewer than 2^32 versions
+	f.version = append(f.version, uint32(len(f.size)))
 	f.names, f.sums = slices.Clip(f.names), slices.Clip(f.sums)
 	return f
 }
@@ -173,17 +172,17 @@ func (f *Files) add(files []builtFile, i int) {
 	again := i > 0 && files[i-1].dir == next.dir && files[i-1].name == next.name
 	if !again {
 		for len(f.first) <= int(next.dir) {
-			f.first = append(f.first, uint32(f.Len())) //nolint:gosec // fewer than 2^32 files
+			f.first = append(f.first, uint32(f.Len()))
 		}
 		f.names = append(f.names, next.name...)
-		f.nameEnd = append(f.nameEnd, uint32(len(f.names))) //nolint:gosec // fewer than 4 GiB of names
-		f.version = append(f.version, uint32(len(f.size)))  //nolint:gosec // fewer than 2^32 versions
+		f.nameEnd = append(f.nameEnd, uint32(len(f.names)))
+		f.version = append(f.version, uint32(len(f.size)))
 	}
 	for _, v := range next.versions {
 		f.addVersion(v)
 	}
 	if len(next.lacks) > 0 {
-		file := uint32(f.Len() - 1) //nolint:gosec // fewer than 2^32 files
+		file := uint32(f.Len() - 1)
 		f.lacks[file] = append(f.lacks[file], next.lacks...)
 	}
 }
@@ -191,7 +190,7 @@ func (f *Files) add(files []builtFile, i int) {
 func (f *Files) addVersion(v Version) {
 	f.size = append(f.size, v.Size)
 	f.mtime = append(f.mtime, v.MTime)
-	f.sum = append(f.sum, uint32(len(f.sums))) //nolint:gosec // fewer than 4 GiB of hashes
+	f.sum = append(f.sum, uint32(len(f.sums)))
 	kinds := uint8(0)
 	for k, h := range v.Hashes {
 		if len(h) > 0 {
