@@ -2,8 +2,8 @@ package source
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"github.com/waypost/waypost/edge/snapshot"
@@ -17,12 +17,25 @@ import (
 )
 
 func readCatalog(paths []string) (*snapshot.Snapshot, []string, error) {
-	b, err := os.ReadFile(paths[0])
+	f, err := open("catalogue", paths[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading catalogue: %w", err)
 	}
 	s, err := catalog.Decode(paths[0], b)
-	return s, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	s.Created = info.ModTime()
+	return s, nil, nil
 }
 
 func readCache(paths []string) (*snapshot.Snapshot, []string, error) {
