@@ -110,3 +110,13 @@ func (x addr) chunk(d int) uint32 {
 	}
 	return uint32(x.hi >> (48 - 16*d) & 0xffff) //nolint:gosec // masked to 16 bits
 }
+
+// withChunk is x with another d-th group of 16 bits.
+func (x addr) withChunk(d int, chunk uint32) addr {
+	if d >= 4 {
+		s := 112 - 16*d
+		return addr{x.hi, x.lo&^(0xffff<<s) | uint64(chunk)<<s}
+	}
+	s := 48 - 16*d
+	return addr{x.hi&^(0xffff<<s) | uint64(chunk)<<s, x.lo}
+}

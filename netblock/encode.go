@@ -6,9 +6,9 @@ type encoder struct {
 	spans [8][]span // of the block under construction at each depth, reused
 }
 
-// encode returns the value of the first 16*depth bits whose addresses runs
-// cover: a class, or child and the index of a block appended to the page. The
-// first run may start earlier than those addresses.
+// encode returns the value of a prefix of 16*depth bits, whose addresses runs
+// cover: a class, or a reference to a block appended to the page. The first run
+// may start earlier than the prefix.
 func (e *encoder) encode(runs []run, depth int) uint32 {
 	if len(runs) == 1 {
 		return runs[0].class
@@ -36,9 +36,13 @@ func (e *encoder) encode(runs []run, depth int) uint32 {
 		i = j
 	}
 	e.spans[depth] = spans
-	at := uint32(len(e.page)) //nolint:gosec // a page has fewer than 2^31 words
-	e.page = e.page.appendBlock(spans)
-	return child | at
+	return e.block(spans)
+}
+
+// block appends a block and returns a reference to it.
+func (e *encoder) block(spans []span) (ref uint32) {
+	e.page, ref = e.page.appendBlock(spans)
+	return ref
 }
 
 // add appends a span; one that starts at the same key is replaced.

@@ -51,7 +51,10 @@
 // (bench/baseline/netblock.txt has the figures and the machine).
 package netblock
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // Layers is the number of tables that a [Map] is compiled from.
 const Layers = 4
@@ -68,7 +71,13 @@ type Layer struct {
 	// Table may be nil: the layer is 0 everywhere.
 	Table *Table
 
-	// Value maps a raw value of the table to what matters: an AS number
+	// Map, if not nil, takes the place of Table: a Map of which only layer 0
+	// counts. Where values are much coarser than rows, as those of a city
+	// database on a grid are, it needs a fraction of the memory. Such a layer
+	// cannot be changed by [Map.With].
+	Map *Map
+
+	// Value maps a raw value to what matters: an AS number
 	// without hosts to 0, coordinates to the number of a grid cell. Ranges
 	// are split only where its results differ. It must be pure and is called
 	// about once for each row. nil: the value as it is.
@@ -97,9 +106,9 @@ type Map struct {
 // Compile builds a Map by one sweep over the tables of each family. It takes
 // time in proportion to the rows, about 100 ns each.
 func Compile(cfg Config) *Map {
-	var all cellSet
-	all.add(addr{}, 0)
-	empty := newFamily()
+	var all touched
+	all.add(addr{}, 0, false)
+	empty := &family{cells: new([cellsLen]uint32)}
 	m := &Map{cfg: cfg, v4: empty, v6: empty, classes: newInterned()}
 	m.rebuild(&all, &all)
 	return m
@@ -110,18 +119,18 @@ func Compile(cfg Config) *Map {
 // 96 to 128 for v4-mapped v6, which is looked up as v4. A zone does not count.
 // For the zero Addr it returns class 0 and 0 bits.
 func (m *Map) Lookup(a netip.Addr) (class Class, bits int) {
-	hi, lo := words(a)
-	if hi != 0 || lo>>32 != mappedTag {
-		if !a.IsValid() {
-			return 0, 0
-		}
-		c, n := m.v6.lookup(hi, lo)
+	switch {
+	case a.Is4():
+		b := a.As4() // 5 ns less than As16, whose result the compiler copies
+		c, n := m.v4.lookup(uint64(binary.BigEndian.Uint32(b[:]))<<32, 0)
 		return Class(c), n
+	case a.Is4In6():
+		c, n := m.Lookup(a.Unmap())
+		return c, 96 + n
+	case !a.IsValid():
+		return 0, 0
 	}
-	c, n := m.v4.lookup(lo<<32, 0)
-	if !a.Is4() {
-		n += 96
-	}
+	c, n := m.v6.lookup(words(a))
 	return Class(c), n
 }
 
@@ -147,19 +156,22 @@ func (m *Map) Tuple(c Class) Tuple { return m.classes.tuples[c] }
 // nothing. A prefix shorter than 16 bits touches all cells under it, and a v6
 // cell, a /16, may hold a regional registry's whole space.
 func (m *Map) With(layer int, t *Table, changed []Change) *Map {
+	if m.cfg.Layers[layer].Map != nil {
+		panic("netblock: With on a layer that is a Map")
+	}
 	next := *m
 	next.cfg.Layers[layer].Table = t
 	next.classes, next.rebuilt = m.classes.share(), 0
-	var v4, v6 cellSet
+	var v4, v6 touched
 	for _, c := range changed {
 		x, n, is4, ok := splitPrefix(c.Prefix)
 		if !ok || m.effective(layer, x, n, is4) == next.effective(layer, x, n, is4) {
 			continue
 		}
 		if is4 {
-			v4.add(x, n)
+			v4.add(x, n, true)
 		} else {
-			v6.add(x, n)
+			v6.add(x, n, false)
 		}
 	}
 	next.rebuild(&v4, &v6)
@@ -175,8 +187,8 @@ func (m *Map) effective(layer int, x addr, n int, is4 bool) uint32 {
 	return c.mapped(c.rows.match(x, n))
 }
 
-// rebuild sweeps the given cells of both families.
-func (m *Map) rebuild(v4, v6 *cellSet) {
+// rebuild sweeps the given blocks of both families.
+func (m *Map) rebuild(v4, v6 *touched) {
 	if n := v4.len(); n > 0 {
 		m.v4 = m.v4.rebuild(v4, newSweeper(&m.cfg, &m.classes, true))
 		m.rebuilt += n

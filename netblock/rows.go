@@ -3,7 +3,6 @@ package netblock
 import (
 	"cmp"
 	"slices"
-	"sort"
 )
 
 // rows holds the prefixes of one family, sorted by address, then by length,
@@ -73,29 +72,58 @@ func (x row) compare(y row) int {
 }
 
 // search is the number of rows before the prefix of n bits at x.
-func (r *rows) search(x addr, n int) int {
-	return sort.Search(r.len(), func(i int) bool {
-		a := r.addr(i)
-		return x.less(a) || a == x && int(r.bits[i]) >= n
-	})
+func (r *rows) search(x addr, n int) int { return r.searchIn(0, r.len(), x, n) }
+
+// searchIn is search where the answer is known to be i to j.
+func (r *rows) searchIn(i, j int, x addr, n int) int {
+	for i < j {
+		mid := int(uint(i+j) >> 1) //nolint:gosec // not negative
+		if r.before(mid, x, n) {
+			i = mid + 1
+		} else {
+			j = mid
+		}
+	}
+	return i
+}
+
+// searchBack is search where the answer is at most j, and near: it looks at
+// 1, 2, 4… rows back first.
+func (r *rows) searchBack(j int, x addr, n int) int {
+	for far := 1; far <= j; far *= 2 {
+		if r.before(j-far, x, n) {
+			return r.searchIn(j-far+1, j, x, n)
+		}
+		j -= far
+	}
+	return r.searchIn(0, j, x, n)
+}
+
+// before reports whether row i is before the prefix of n bits at x.
+func (r *rows) before(i int, x addr, n int) bool {
+	a := r.addr(i)
+	return a.less(x) || a == x && int(r.bits[i]) < n
 }
 
 // match finds the longest row of at most n bits that covers x, -1 if none
-// does. It looks at the last row that is not after x; when that one does not
-// cover x, a row that does must cover both, so it is no longer than what they
-// share: look again with that many bits. Binary searches, at most n+1, in
-// practice one or two.
+// does.
 func (r *rows) match(x addr, n int) int {
-	for n >= 0 {
-		i := r.search(x.masked(n), n+1) - 1
-		if i < 0 {
-			return -1
-		}
+	x = x.masked(n)
+	return r.cover(r.search(x, n+1), x)
+}
+
+// cover finds the longest row that covers x among the first i rows, none of
+// which starts after x; -1 if none does. It looks at the last of them; when
+// that one does not cover x, a row that does must cover both, so it is no
+// longer than what they share, which says where to look next.
+func (r *rows) cover(i int, x addr) int {
+	for i > 0 {
+		i--
 		shared := r.addr(i).common(x)
 		if shared >= int(r.bits[i]) {
 			return i
 		}
-		n = shared
+		i = r.searchBack(i, x.masked(shared), shared+1)
 	}
 	return -1
 }

@@ -215,3 +215,11 @@ func (s *slow) config() netblock.Config {
 	}
 	return cfg
 }
+
+// compiled replaces the last layer by a Map of it.
+func compiled(cfg netblock.Config) netblock.Config {
+	last := &cfg.Layers[netblock.Layers-1]
+	m := netblock.Compile(netblock.Config{Layers: [netblock.Layers]netblock.Layer{{Table: last.Table}}})
+	last.Table, last.Map = nil, m
+	return cfg
+}

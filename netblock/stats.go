@@ -16,12 +16,13 @@ func (m *Map) Stats() Stats {
 	return s
 }
 
-// Rebuilt is the number of blocks, a /16 each, that were swept to make this
-// Map out of the one before: all 131,072 for [Compile].
+// Rebuilt is the number of blocks that were swept to make this Map out of the
+// one before, a /16 each, or in v6 a /32 where shorter prefixes did not change:
+// all 131,072 for [Compile].
 func (m *Map) Rebuilt() int { return m.rebuilt }
 
 func (f *family) bytes() int {
-	n := len(f.cells)*4 + len(f.widths)
+	n := 4 * cellsLen
 	for _, p := range f.pages {
 		n += 2 * cap(p)
 	}
@@ -31,35 +32,27 @@ func (f *family) bytes() int {
 // ranges counts the ranges. ::ffff:0:0/96 is none of v6's.
 func (f *family) ranges() int {
 	n, last := 0, uint32(carved)
-	f.walk(func(class uint32) {
-		if class != last && class != carved {
-			n++
-		}
-		last = class
-	})
+	for c, v := range f.cells {
+		f.pages[c/perPage].walk(v, v&indexMask, func(class uint32) {
+			if class != last && class != carved {
+				n++
+			}
+			last = class
+		})
+	}
 	return n
 }
 
-// walk calls visit for each stretch of addresses of a class, in order;
-// neighbours may be of one class.
-func (f *family) walk(visit func(class uint32)) {
-	for c, v := range f.cells {
-		if v&child != 0 {
-			f.pages[c/perPage].walk(v&^child, visit)
-		} else {
-			visit(v)
-		}
+// walk calls visit for each range below the value v, in order; neighbours may
+// be of one class. If v leads to a block, that is at index at.
+func (p page) walk(v, at uint32, visit func(class uint32)) {
+	if v&child == 0 {
+		visit(v & classMask)
+		return
 	}
-}
-
-func (p page) walk(off uint32, visit func(class uint32)) {
-	n, _, values := p.columns(off)
+	start, n := p.ranges(v, at)
 	for i := range n {
-		v := uint32(p[values+2*i]) | uint32(p[values+2*i+1])<<16
-		if v&child != 0 {
-			p.walk(off-v&^child, visit)
-		} else {
-			visit(v)
-		}
+		below := p.value(start + rangeWords*i)
+		p.walk(below, at-below&indexMask, visit)
 	}
 }

@@ -1,5 +1,7 @@
 package netblock
 
+import "slices"
+
 // The sweep goes through the addresses of one family in ascending order, over
 // all layers at once, and turns nested prefixes into disjoint ranges:
 //
@@ -20,6 +22,8 @@ type run struct {
 // cursor is the sweep's place in one layer.
 type cursor struct {
 	rows  *rows
+	from  *Map // if not nil, in place of rows
+	is4   bool
 	value func(uint32) uint32 // nil: as it is
 	next  int                 // the first row that starts later
 	open  []openRow           // rows around the current address, innermost last
@@ -33,34 +37,36 @@ type openRow struct {
 }
 
 func newCursor(l Layer, is4 bool) cursor {
-	return cursor{rows: l.Table.family(is4), value: l.Value}
+	return cursor{rows: l.Table.family(is4), from: l.Map, is4: is4, value: l.Value}
 }
 
 // mapped is the value of row i, as far as it matters; 0 for no row.
 func (c *cursor) mapped(i int) uint32 {
-	switch {
-	case i < 0:
+	if i < 0 {
 		return 0
-	case c.value == nil:
-		return c.rows.value[i]
-	default:
-		return c.value(c.rows.value[i])
 	}
+	return c.apply(c.rows.value[i])
 }
 
-// seek moves to x, the start of a prefix of n bits.
-func (c *cursor) seek(x addr, n int) {
-	c.open = append(c.open[:0], openRow{last: addr{}.last(0)}) // outside all rows
+func (c *cursor) apply(raw uint32) uint32 {
+	if c.value == nil {
+		return raw
+	}
+	return c.value(raw)
+}
+
+// seek moves to x.
+func (c *cursor) seek(x addr) {
+	c.open = append(c.open[:0], openRow{last: x.last(0)}) // outside all rows
+	if c.from != nil {
+		c.advanceMap(x)
+		return
+	}
 	c.next = c.rows.search(x, 0)
-	first := len(c.open)
-	for i := c.rows.match(x, n); i >= 0; i = c.rows.match(x, int(c.rows.bits[i])-1) {
-		if i < c.next { // advance finds those that start at x
-			c.push(i)
-		}
+	for i := c.rows.cover(c.next, x); i >= 0; i = c.rows.cover(i, x) {
+		c.push(i)
 	}
-	for i, j := first, len(c.open)-1; i < j; i, j = i+1, j-1 {
-		c.open[i], c.open[j] = c.open[j], c.open[i] // outermost first
-	}
+	slices.Reverse(c.open[1:]) // outermost first
 	c.advance(x)
 }
 
@@ -71,6 +77,10 @@ func (c *cursor) push(i int) {
 
 // advance moves to x, which must not be after the next row's start.
 func (c *cursor) advance(x addr) {
+	if c.from != nil {
+		c.advanceMap(x)
+		return
+	}
 	for c.open[len(c.open)-1].last.less(x) {
 		c.open = c.open[:len(c.open)-1]
 	}
@@ -85,54 +95,74 @@ func (c *cursor) advance(x addr) {
 	}
 }
 
-// sweeper sweeps one family cell by cell; a cell is a /16.
+// advanceMap is advance for a layer that is a Map: to its range around x. None
+// is a value like any other there, so it is left alone.
+func (c *cursor) advanceMap(x addr) {
+	f := c.from.v6
+	if c.is4 {
+		f = c.from.v4
+	}
+	class, last := f.rangeAt(x)
+	now := uint32(0)
+	if class != carved {
+		now = c.from.classes.tuples[class][0]
+	}
+	if now != 0 {
+		now = c.apply(now)
+	}
+	c.open[0], c.until = openRow{last, now}, last
+}
+
+// sweeper sweeps one family, prefix by prefix.
 type sweeper struct {
 	is4     bool
 	cursors [Layers]cursor
 	fold    func(*Tuple)
 	classes *interned
-	at      int   // the cell that the cursors have come to, -1 at first
-	seen    Tuple // the last tuple, before fold,
+	at      addr  // where the cursors have come to
+	seen    Tuple // the last tuple,
+	folded  Tuple // the same after fold,
 	class   Class // and its class: equal neighbours are frequent
-	runs    []run // reused from cell to cell
+	runs    []run // reused from prefix to prefix
 }
 
 func newSweeper(cfg *Config, classes *interned, is4 bool) *sweeper {
-	s := &sweeper{is4: is4, fold: cfg.Fold, classes: classes, at: -1}
+	s := &sweeper{is4: is4, fold: cfg.Fold, classes: classes, at: addr{lo: 1}} // no prefix starts at 1
 	for i, l := range cfg.Layers {
 		s.cursors[i] = newCursor(l, is4)
 	}
-	s.class = s.number(s.seen)
+	s.number(s.seen)
 	return s
 }
 
-// number is the class of the tuple x.
-func (s *sweeper) number(x Tuple) Class {
+// number sets the current class to that of the tuple x.
+func (s *sweeper) number(x Tuple) {
+	s.seen, s.folded = x, x
 	if s.fold != nil {
-		s.fold(&x)
+		s.fold(&s.folded)
 	}
-	return s.classes.class(x)
+	s.class = s.classes.class(s.folded)
 }
 
-// cell returns the ranges of a cell, which hold until the next call.
-// Neighbours differ. Cells in ascending order without gaps need no search.
-func (s *sweeper) cell(c int) []run {
-	from := addr{hi: uint64(c) << 48} //nolint:gosec // 0 to 65535
-	limit := from.last(cellBits)
-	if s.at != c {
+// ranges returns the ranges of the prefix of n bits at x, where n is less than
+// 96; they hold until the next call. Neighbours differ. A prefix next to the
+// last one, in ascending order, needs no search.
+func (s *sweeper) ranges(x addr, n int) []run {
+	if s.at != x {
 		for i := range s.cursors {
-			s.cursors[i].seek(from, cellBits)
+			s.cursors[i].seek(x)
 		}
 	}
-	s.at, s.runs = c+1, s.runs[:0]
-	for x := from; ; {
-		end := s.step(x, limit)
+	limit := x.last(n)
+	s.at, s.runs = limit.next(), s.runs[:0]
+	for from := x; ; {
+		end := s.step(from, limit)
 		if end == limit {
 			break
 		}
-		x = end.next()
+		from = end.next()
 	}
-	if c == 0 && !s.is4 {
+	if x == (addr{}) && !s.is4 {
 		s.runs = carve(s.runs)
 	}
 	return s.runs
@@ -153,7 +183,7 @@ func (s *sweeper) step(x, limit addr) addr {
 		}
 	}
 	if now != s.seen {
-		s.seen, s.class = now, s.number(now)
+		s.number(now)
 	}
 	if n := len(s.runs); n == 0 || s.runs[n-1].class != uint32(s.class) {
 		s.runs = append(s.runs, run{x, uint32(s.class)})
