@@ -106,9 +106,9 @@ func (x addr) common(y addr) int {
 // chunk is the d-th group of 16 bits.
 func (x addr) chunk(d int) uint32 {
 	if d >= 4 {
-		return uint32(x.lo >> (112 - 16*d) & 0xffff) //nolint:gosec // masked to 16 bits
+		return uint32(x.lo >> (112 - 16*d) & 0xffff)
 	}
-	return uint32(x.hi >> (48 - 16*d) & 0xffff) //nolint:gosec // masked to 16 bits
+	return uint32(x.hi >> (48 - 16*d) & 0xffff)
 }
 
 // withChunk is x with another d-th group of 16 bits.

@@ -48,7 +48,7 @@ func radixBits(n int) int {
 	if n <= 4 {
 		return 0
 	}
-	return min(bits.Len(uint(n))-1, radixMask) //nolint:gosec // n > 0
+	return min(bits.Len(uint(n))-1, radixMask)
 }
 
 // span is one range of a block under construction.
@@ -57,20 +57,20 @@ type span struct{ key, value uint32 }
 // appendBlock appends a block of n ≥ 2 spans, in which references hold an index
 // in p, and returns a reference to it.
 func (p page) appendBlock(spans []span) (longer page, ref uint32) {
-	at, k := uint32(len(p)), radixBits(len(spans)) //nolint:gosec // checked below
+	at, k := uint32(len(p)), radixBits(len(spans))
 	p = p.appendRadix(spans, k)
 	for _, s := range spans {
 		v := s.value
 		if v&child != 0 {
 			v += at - 2*(v&indexMask) // the distance in place of the index
 		}
-		p = append(p, uint16(s.key), uint16(v), uint16(v>>16)) //nolint:gosec // halves
+		p = append(p, uint16(s.key), uint16(v), uint16(v>>16))
 	}
 	p = append(p, 0)
 	if len(p) > indexMask {
 		panic("netblock: more than 256 MiB of ranges in one /8")
 	}
-	return p, child | uint32(k)<<radixShift | at //nolint:gosec // k is at most 15
+	return p, child | uint32(k)<<radixShift | at
 }
 
 func (p page) appendRadix(spans []span, k int) page {
@@ -80,9 +80,9 @@ func (p page) appendRadix(spans []span, k int) page {
 		for i+1 < len(spans) && spans[i+1].key <= first {
 			i++
 		}
-		p = append(p, uint16(i)) //nolint:gosec // below 65536
+		p = append(p, uint16(i))
 	}
-	return append(p, uint16(len(spans)-1)) //nolint:gosec // below 65536
+	return append(p, uint16(len(spans)-1))
 }
 
 // ranges returns where the ranges of the block at index at, with k of ref,
@@ -126,7 +126,7 @@ func (p page) locate(ref, at, key uint32) uint32 {
 
 // step returns to if the range there starts at or before the key, else from.
 func (p page) step(from, to, key uint32) uint32 {
-	later := uint32(int32(key-uint32(p[to])) >> 31) //nolint:gosec // all ones if the key is before, else 0
+	later := uint32(int32(key-uint32(p[to])) >> 31)
 	return from + (to-from)&^later
 }
 

@@ -29,7 +29,7 @@ func (f *family) lookup(hi, lo uint64) (class uint32, width int) {
 	p, at := f.pages[hi>>56], v&indexMask
 	for depth := cellBits; ; depth += 16 {
 		hi, lo = hi<<16|lo>>48, lo<<16
-		key := uint32(hi >> 48) //nolint:gosec // 16 bits
+		key := uint32(hi >> 48)
 		i := p.locate(v, at, key)
 		if v = p.value(i); v&child == 0 {
 			return v, depth + widest(key, uint32(p[i]), uint32(p[i+rangeWords]-1)+1)

@@ -38,7 +38,7 @@ func (t *interned) class(x Tuple) Class {
 		t.tuples, t.slots, t.shared = slices.Clone(t.tuples), slices.Clone(t.slots), false
 	}
 	t.tuples = append(t.tuples, x)
-	n := uint32(len(t.tuples)) //nolint:gosec // memory ends long before 2^31 tuples
+	n := uint32(len(t.tuples))
 	if len(t.tuples) > len(t.slots)/4*3 {
 		t.grow()
 	} else {
@@ -60,6 +60,6 @@ func (t *interned) slot(x Tuple) uint64 {
 func (t *interned) grow() {
 	t.slots = make([]uint32, 2*len(t.slots))
 	for c, x := range t.tuples {
-		t.slots[t.slot(x)] = uint32(c + 1) //nolint:gosec // as in class
+		t.slots[t.slot(x)] = uint32(c + 1)
 	}
 }

@@ -26,7 +26,7 @@ func (t *touched) add(x addr, n int, is4 bool) {
 			}
 			t.keys[c] = keys
 		}
-		t.cells.addRange(uint32(c), uint32(c)) //nolint:gosec // 16 bits
+		t.cells.addRange(uint32(c), uint32(c))
 	}
 }
 
@@ -58,7 +58,7 @@ func (f *family) rebuildPage(i int, t *touched, s *sweeper) {
 	old := stretch{page: f.pages[i]}
 	e := encoder{page: make(page, 0, len(old.page)+len(old.page)/8)}
 	for c := i * perPage; c < (i+1)*perPage; c++ {
-		v, x := f.cells[c], addr{hi: uint64(c) << 48} //nolint:gosec // 16 bits
+		v, x := f.cells[c], addr{hi: uint64(c) << 48}
 		switch keys := t.keys[c]; {
 		case keys != nil:
 			f.cells[c] = e.patch(old, v, x, keys, s)
@@ -84,7 +84,7 @@ type stretch struct {
 // copy copies the stretch that ends with the block of ref, and returns the
 // reference to the copy.
 func (e *encoder) copy(old stretch, ref uint32) uint32 {
-	moved := ref + uint32(len(e.page)) - old.from //nolint:gosec // see appendBlock
+	moved := ref + uint32(len(e.page)) - old.from
 	e.page = append(e.page, old.page[old.from:old.page.end(ref)]...)
 	return moved
 }
@@ -103,7 +103,7 @@ func (e *encoder) patch(old stretch, v uint32, x addr, keys *cellSet, s *sweeper
 		for k := int(o.key); k < o.next; {
 			switch {
 			case k == swept:
-				below := addr{hi: x.hi | uint64(k)<<32} //nolint:gosec // 16 bits
+				below := addr{hi: x.hi | uint64(k)<<32}
 				spans = join(spans, uint32(k), e.encode(s.ranges(below, 2*cellBits), 2))
 				k++
 				swept = keys.next(k)
@@ -146,7 +146,7 @@ func (p page) spans(v uint32) []oldSpan {
 	start, n := p.ranges(v, at)
 	out := make([]oldSpan, n)
 	for i := range out {
-		r := start + rangeWords*uint32(i) //nolint:gosec // 16 bits
+		r := start + rangeWords*uint32(i)
 		v := p.value(r)
 		if v&child != 0 {
 			v += at - 2*(v&indexMask) // the index in place of the distance
@@ -170,7 +170,7 @@ func (f *family) measure() {
 			next++
 		}
 		for c := first; c < next && v&child == 0; c++ {
-			f.cells[c] = v | uint32(widest(uint32(c), uint32(first), uint32(next)))<<widthShift //nolint:gosec // 0 to 16
+			f.cells[c] = v | uint32(widest(uint32(c), uint32(first), uint32(next)))<<widthShift
 		}
 		first = next
 	}

@@ -37,11 +37,11 @@ func (r *rows) at(i int) row { return row{r.addr(i), int(r.bits[i]), r.value[i]}
 
 func (r *rows) append(x row) {
 	if r.is4 {
-		r.v4 = append(r.v4, uint32(x.addr.hi>>32)) //nolint:gosec // the upper half
+		r.v4 = append(r.v4, uint32(x.addr.hi>>32))
 	} else {
 		r.hi, r.lo = append(r.hi, x.addr.hi), append(r.lo, x.addr.lo)
 	}
-	r.bits = append(r.bits, uint8(x.bits)) //nolint:gosec // 0 to 128
+	r.bits = append(r.bits, uint8(x.bits))
 	r.value = append(r.value, x.value)
 }
 
@@ -77,7 +77,7 @@ func (r *rows) search(x addr, n int) int { return r.searchIn(0, r.len(), x, n) }
 // searchIn is search where the answer is known to be i to j.
 func (r *rows) searchIn(i, j int, x addr, n int) int {
 	for i < j {
-		mid := int(uint(i+j) >> 1) //nolint:gosec // not negative
+		mid := int(uint(i+j) >> 1)
 		if r.before(mid, x, n) {
 			i = mid + 1
 		} else {

@@ -27,7 +27,7 @@ type Target struct {
 // does not know, and schemes other than http and https, are passed over.
 func New(ix *index.Index, down []Target) *State {
 	numbers := make(map[string]uint32, ix.Hosts())
-	for h := range uint32(ix.Hosts()) { //nolint:gosec // fewer than 2^32 hosts
+	for h := range uint32(ix.Hosts()) {
 		numbers[ix.Registered(h).Name] = h
 	}
 	s := &State{}

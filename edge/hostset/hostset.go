@@ -21,7 +21,7 @@ func Make(hosts int) Set { return make(Set, Words(hosts)) }
 // Full returns the set of the hosts 0 to hosts-1.
 func Full(hosts int) Set {
 	s := Make(hosts)
-	for h := range uint32(hosts) { //nolint:gosec // hosts are counted in uint32 everywhere
+	for h := range uint32(hosts) {
 		s.Add(h)
 	}
 	return s
@@ -115,6 +115,6 @@ func (s Set) Next(from int) int {
 // Each calls f with every host in the set, in order. It is for the slow path.
 func (s Set) Each(f func(h uint32)) {
 	for h := s.Next(0); h >= 0; h = s.Next(h + 1) {
-		f(uint32(h)) //nolint:gosec // host numbers fit
+		f(uint32(h))
 	}
 }

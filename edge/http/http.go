@@ -49,6 +49,7 @@ type Server struct {
 	pool   sync.Pool // of *request
 	count  counters
 	clock  atomic.Pointer[moment]
+	pages  pages
 }
 
 // New returns a server.
@@ -57,7 +58,7 @@ func New(c Config) *Server {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.TrustedProxies = unmapped(c.TrustedProxies)
-	s := &Server{config: c}
+	s := &Server{config: c, pages: parsePages()}
 	s.pool.New = func() any { return &request{shard: s.count.assign()} }
 	s.tick(time.Now())
 	return s
@@ -78,7 +79,9 @@ type request struct {
 	origin  bool // it was sent to an origin
 	shard   *shard
 
+	asked   answer.Query
 	answer  answer.Answer
+	list    list
 	buf     []byte // for a body
 	pathBuf []byte // of target.path
 	scratch []byte // of decoded

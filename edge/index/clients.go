@@ -85,7 +85,7 @@ func (cl *clients) compileCountries(in Inputs) {
 	codes := []geo.Country{{}}
 	number := func(c geo.Country) {
 		if _, ok := cl.countryOf[c]; !ok {
-			cl.countryOf[c] = uint32(len(codes)) //nolint:gosec // at most 65,536
+			cl.countryOf[c] = uint32(len(codes))
 			codes = append(codes, c)
 		}
 	}
@@ -109,7 +109,7 @@ func (cl *clients) compileCountries(in Inputs) {
 	for _, code := range codes {
 		k := in.Continents.Of(code)
 		if _, ok := continents[k]; !ok {
-			continents[k] = uint32(len(cl.continent)) //nolint:gosec // about seven
+			continents[k] = uint32(len(cl.continent))
 			cl.continent = append(cl.continent, hostset.Make(len(s.Hosts)))
 		}
 		cl.countries = append(cl.countries, compileCountry(s, code, continents[k]))
@@ -129,10 +129,10 @@ func compileCountry(s *snapshot.Snapshot, code geo.Country, continent uint32) co
 	for i := range s.Hosts {
 		h := &s.Hosts[i]
 		if code.Known() && h.Country == code {
-			c.hosts.Add(uint32(i)) //nolint:gosec // fewer than 2^32 hosts
+			c.hosts.Add(uint32(i))
 		}
 		if len(h.Allowed) > 0 && !slices.Contains(h.Allowed, code) || slices.Contains(h.Excluded, code) {
-			c.barred.Add(uint32(i)) //nolint:gosec // fewer than 2^32 hosts
+			c.barred.Add(uint32(i))
 		}
 	}
 	return c
@@ -144,17 +144,17 @@ func (cl *clients) compileASNs(s *snapshot.Snapshot) map[uint32]uint32 {
 	cl.asns = make([]asn, 1)
 	entry := func(number uint32) *asn {
 		if _, ok := numbers[number]; !ok {
-			numbers[number] = uint32(len(cl.asns)) //nolint:gosec // at most 2^32
+			numbers[number] = uint32(len(cl.asns))
 			cl.asns = append(cl.asns, asn{number, hostset.Make(len(s.Hosts)), hostset.Make(len(s.Hosts))})
 		}
 		return &cl.asns[numbers[number]]
 	}
 	for i := range s.Hosts {
 		for _, number := range s.Hosts[i].ASNs {
-			entry(number).own.Add(uint32(i)) //nolint:gosec // fewer than 2^32 hosts
+			entry(number).own.Add(uint32(i))
 		}
 		for _, number := range s.Hosts[i].PeerASNs {
-			entry(number).peers.Add(uint32(i)) //nolint:gosec // fewer than 2^32 hosts
+			entry(number).peers.Add(uint32(i))
 		}
 	}
 	delete(numbers, 0)
@@ -174,7 +174,7 @@ func (cl *clients) compileCells(in Inputs) func(uint32) uint32 {
 			continue
 		}
 		if p, ok := geo.CellCenter(cell); ok {
-			numbers[cell] = uint32(len(cl.cells)) //nolint:gosec // as many as cells
+			numbers[cell] = uint32(len(cl.cells))
 			cl.cells = append(cl.cells, p.Vec())
 		}
 	}
@@ -197,7 +197,7 @@ func (cl *clients) compileChains(s *snapshot.Snapshot) *netblock.Table {
 			if len(c.blocks) == 0 {
 				c.blocks = []Netblock{{p, hostset.Make(len(s.Hosts))}}
 			}
-			c.blocks[0].Hosts.Add(uint32(i)) //nolint:gosec // fewer than 2^32 hosts
+			c.blocks[0].Hosts.Add(uint32(i))
 		}
 	}
 	for _, o := range s.CountryOverrides {
@@ -212,7 +212,7 @@ func (cl *clients) compileChains(s *snapshot.Snapshot) *netblock.Table {
 	entries := make([]netblock.Entry, 0, len(prefixes))
 	for _, p := range prefixes {
 		inherit(declared, p)
-		entries = append(entries, netblock.Entry{Prefix: p, Value: uint32(len(cl.chains))}) //nolint:gosec // fewer than 2^32
+		entries = append(entries, netblock.Entry{Prefix: p, Value: uint32(len(cl.chains))})
 		cl.chains = append(cl.chains, *declared[p])
 	}
 	return netblock.NewTable(entries)

@@ -28,8 +28,8 @@ func compileContent(s *snapshot.Snapshot) content {
 	for dir := range s.Directories {
 		set.Clear()
 		for h := range s.Hosts {
-			if s.Hosts[h].Has.Has(uint32(dir)) { //nolint:gosec // fewer than 2^32 directories
-				set.Add(uint32(h)) //nolint:gosec // fewer than 2^32 hosts
+			if s.Hosts[h].Has.Has(uint32(dir)) {
+				set.Add(uint32(h))
 			}
 		}
 		c.byDir[dir] = in.add(set)

@@ -118,7 +118,7 @@ func (in *interner) add(s hostset.Set) uint32 {
 	}
 	id, ok := in.ids[string(key)]
 	if !ok {
-		id = uint32(len(in.ids)) //nolint:gosec // fewer sets than directories and files
+		id = uint32(len(in.ids))
 		in.ids[string(key)] = id
 		in.flat = append(in.flat, s...)
 	}

@@ -25,15 +25,15 @@ func compilePaths(dirs []snapshot.Directory) paths {
 	p := paths{seed: maphash.MakeSeed(), slot: make([]uint32, size), end: make([]uint32, len(dirs))}
 	for i := range dirs {
 		p.blob = append(p.blob, dirs[i].Path...)
-		p.end[i] = uint32(len(p.blob)) //nolint:gosec // fewer than 4 GiB of paths
+		p.end[i] = uint32(len(p.blob))
 	}
-	mask := uint64(size - 1) //nolint:gosec // positive
+	mask := uint64(size - 1)
 	for i := range dirs {
 		at := maphash.String(p.seed, dirs[i].Path) & mask
 		for p.slot[at] != 0 {
 			at = (at + 1) & mask
 		}
-		p.slot[at] = uint32(i) + 1 //nolint:gosec // fewer than 2^32 directories
+		p.slot[at] = uint32(i) + 1
 	}
 	return p
 }
@@ -49,7 +49,7 @@ func (p *paths) path(dir uint32) []byte {
 
 // find returns the directory with exactly this path.
 func (p *paths) find(path []byte) (dir uint32, ok bool) {
-	mask := uint64(len(p.slot) - 1) //nolint:gosec // at least 2
+	mask := uint64(len(p.slot) - 1)
 	for at := maphash.Bytes(p.seed, path) & mask; p.slot[at] != 0; at = (at + 1) & mask {
 		if dir = p.slot[at] - 1; bytes.Equal(p.path(dir), path) {
 			return dir, true

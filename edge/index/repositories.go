@@ -15,7 +15,7 @@ type repositories struct {
 func compileRepositories(s *snapshot.Snapshot) repositories {
 	r := repositories{byName: make(map[string]uint32, len(s.Repositories))}
 	for i, repo := range s.Repositories {
-		r.byName[repo.Name+"+"+repo.Arch] = uint32(i) //nolint:gosec // fewer than 2^32 repositories
+		r.byName[repo.Name+"+"+repo.Arch] = uint32(i)
 	}
 	names := make([]string, 0, len(r.byName))
 	for name := range r.byName {

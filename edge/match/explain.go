@@ -50,7 +50,7 @@ func Explain(ix *index.Index, q *Query) []Reason {
 	var m Match
 	m.Find(ix, q)
 	why := make([]Reason, ix.Hosts())
-	for h := range uint32(len(why)) { //nolint:gosec // fewer than 2^32 hosts
+	for h := range uint32(len(why)) {
 		if !m.Eligible().Has(h) {
 			why[h] = explain(ix, q, h)
 		}

@@ -16,6 +16,7 @@ package snapshot
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/waypost/waypost/geo"
@@ -158,12 +159,12 @@ type Bitmap []uint64
 // Has reports whether n is in the set.
 func (b Bitmap) Has(n uint32) bool {
 	i := n / 64
-	return i < uint32(len(b)) && b[i]>>(n%64)&1 != 0 //nolint:gosec // 2^32 words are 32 GiB
+	return i < uint32(len(b)) && b[i]>>(n%64)&1 != 0
 }
 
 // Add puts n into the set, growing it as needed.
 func (b *Bitmap) Add(n uint32) {
-	for uint32(len(*b)) <= n/64 { //nolint:gosec // 2^32 words are 32 GiB
+	for uint32(len(*b)) <= n/64 {
 		*b = append(*b, 0)
 	}
 	(*b)[n/64] |= 1 << (n % 64)
@@ -179,20 +180,21 @@ func (o Order) String() string { return [...]string{"bandwidth", "nearest"}[o] }
 
 // String describes the policy in a line.
 func (p Policy) String() string {
-	text := fmt.Sprintf("order %s, minimum %d", p.Order, p.Minimum)
+	var text strings.Builder
+	fmt.Fprintf(&text, "order %s, minimum %d", p.Order, p.Minimum)
 	if p.Sticky {
-		text += ", sticky"
+		text.WriteString(", sticky")
 	}
 	if p.SameScheme {
-		text += ", scheme same"
+		text.WriteString(", scheme same")
 	}
 	if p.Bands != AllBands {
-		text += ", bands"
+		text.WriteString(", bands")
 		for b := range Bands {
 			if p.Bands.Has(b) {
-				text += " " + b.String()
+				text.WriteString(" " + b.String())
 			}
 		}
 	}
-	return text
+	return text.String()
 }

@@ -68,23 +68,24 @@ func readContinents(paths []string) (*geo.Continents, []string, error) {
 func countryReader(aliases bool) func([]string) (*netblock.Table, []string, error) {
 	return func(paths []string) (*netblock.Table, []string, error) {
 		dbs, err := openDatabases(paths)
+		if err == nil && len(dbs) == 0 {
+			dbs, err = bundledDatabase()
+		}
 		if err != nil {
 			return nil, nil, err
-		}
-		if len(paths) == 0 {
-			b, err := bundled.Country()
-			if err != nil {
-				return nil, nil, err
-			}
-			db, err := mmdb.FromBytes(bundled.CountryName, b)
-			if err != nil {
-				return nil, nil, err
-			}
-			dbs = append(dbs, db)
 		}
 		t, err := countries(dbs, aliases)
 		return t, nil, err
 	}
+}
+
+func bundledDatabase() ([]*mmdb.DB, error) {
+	b, err := bundled.Country()
+	if err != nil {
+		return nil, err
+	}
+	db, err := mmdb.FromBytes(bundled.CountryName, b)
+	return []*mmdb.DB{db}, err
 }
 
 func openDatabases(paths []string) ([]*mmdb.DB, error) {
@@ -125,7 +126,12 @@ func readPlaces(paths []string) (*netblock.Table, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := table(dbs, func(db *mmdb.DB, yield func(netblock.Entry) bool) error {
+	t, err := places(dbs)
+	return t, nil, err
+}
+
+func places(dbs []*mmdb.DB) (*netblock.Table, error) {
+	return table(dbs, func(db *mmdb.DB, yield func(netblock.Entry) bool) error {
 		rows, err := db.Points()
 		if err != nil {
 			return err
@@ -137,7 +143,6 @@ func readPlaces(paths []string) (*netblock.Table, []string, error) {
 		}
 		return nil
 	})
-	return t, nil, err
 }
 
 // table makes one table of the rows of all databases.

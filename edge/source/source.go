@@ -89,7 +89,7 @@ func (s *Source) Load(now time.Time) (index.Inputs, error) {
 		return index.Inputs{}, err
 	}
 	snap := *s.snapshot.value
-	s.version = max(s.version+1, uint64(max(now.UnixMilli(), 0))) //nolint:gosec // not negative
+	s.version = max(s.version+1, uint64(max(now.UnixMilli(), 0)))
 	snap.Version = s.version
 	return index.Inputs{
 		Snapshot: &snap, Continents: s.continents.value, Countries: s.countries.value,

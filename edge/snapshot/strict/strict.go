@@ -84,8 +84,7 @@ func (d *Doc) add(key string, line int, format string, args ...any) {
 // syntax notes what the parser says of a document that is no YAML.
 func (d *Doc) syntax(err error) {
 	line, text := 0, err.Error()
-	var syntax *yaml.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
 		line, text = syntax.Token.Position.Line, syntax.Message
 	}
 	d.add("", line, "no valid YAML: %s", text)
@@ -104,7 +103,7 @@ func (d *Doc) value(n ast.Node, v reflect.Value, key string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	_, isText := v.Addr().Interface().(encoding.TextUnmarshaler)
+	_, isText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
 	switch {
 	case isText:
 		d.scalar(n, v, key)
@@ -236,7 +235,7 @@ func word(n ast.Node) (string, bool) {
 }
 
 func set(v reflect.Value, text string) error {
-	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return u.UnmarshalText([]byte(text))
 	}
 	if v.Type() == reflect.TypeFor[time.Duration]() {
@@ -278,7 +277,7 @@ type Wanter interface {
 
 // wanted says what a value has to look like.
 func wanted(v reflect.Value) string {
-	if w, ok := v.Addr().Interface().(Wanter); ok {
+	if w, ok := reflect.TypeAssert[Wanter](v.Addr()); ok {
 		return w.Want()
 	}
 	switch v.Type().String() {

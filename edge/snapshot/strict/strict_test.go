@@ -64,7 +64,7 @@ func TestDecode(t *testing.T) {
 func TestAllProblemsAtOnce(t *testing.T) {
 	const bad = `name: [x]
 every: 30
-nmae: x
+nickname: x
 name: again
 listen: [127.0.0.1, "[::1]:80"]
 peers: 3
@@ -81,7 +81,7 @@ hosts:
 	want := []string{
 		`bad.yaml:1: name: want text, got a list`,
 		`bad.yaml:2: every: want a duration such as 30s, got "30"`,
-		`bad.yaml:3: nmae: unknown key; known here are name, every, listen, peers, inner, hosts, when`,
+		`bad.yaml:3: nickname: unknown key; known here are name, every, listen, peers, inner, hosts, when`,
 		`bad.yaml:4: name: given twice, first in line 1`,
 		`bad.yaml:5: listen[0]: want an address and port such as 127.0.0.1:8080 or [::1]:8080, got "127.0.0.1"`,
 		`bad.yaml:6: peers: want keys and values, got "3"`,
