@@ -120,7 +120,7 @@ func TestPrefixesAreDisjoint(t *testing.T) {
 }
 
 // TestLargeBlocks fills one /16 with many ranges, evenly and crowded, so that
-// blocks of all sizes are searched, and compares every address.
+// blocks of all sizes are searched, and compares every address's value.
 func TestLargeBlocks(t *testing.T) {
 	for _, n := range []int{2, 4, 5, 16, 100, 5000, 1 << 16} {
 		for _, within := range []int{n, 1 << 16} {
@@ -136,8 +136,11 @@ func TestLargeBlocks(t *testing.T) {
 			m := netblock.Compile(netblock.Config{Layers: [netblock.Layers]netblock.Layer{{Table: netblock.NewTable(rows)}}})
 			for a, v := range want {
 				c, bits := m.Lookup(netip.AddrFrom4([4]byte{10, 9, byte(a >> 8), byte(a)}))
-				if got := m.Tuple(c)[0]; got != v || bits != grown(want, a) {
-					t.Fatalf("%d ranges: address %d has %d and %d bits, want %d and %d", n, a, got, bits, v, grown(want, a))
+				if got := m.Tuple(c)[0]; got != v {
+					t.Fatalf("%d ranges: address %d has %d, want %d", n, a, got, v)
+				}
+				if a%97 == 0 && bits != grown(want, a) { // growing is slow
+					t.Fatalf("%d ranges: address %d has %d bits, want %d", n, a, bits, grown(want, a))
 				}
 			}
 		}
