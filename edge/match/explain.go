@@ -37,7 +37,7 @@ func (r Reason) String() string {
 		"has no URL of a wanted scheme",
 		"has no address of the client's family",
 		"has no address of the asked type for DNS",
-		"private, and the client is not in its netblocks or ASNs",
+		"private, and this does not count as one of its own clients",
 		"does not serve the client's country",
 		"excludes the client's country",
 		"is in a country that the client avoids",
@@ -78,10 +78,13 @@ func explain(ix *index.Index, q *Query, h uint32) Reason {
 		return LacksRecord
 	case !admitted.Has(h):
 		return Private
-	case slices.Contains(ix.Registered(h).Excluded, q.Place.Country):
-		return CountryExcluded
-	case ix.Barred(&q.Place).Has(h):
+	}
+	allowed, excluded := ix.Registered(h).Allowed, ix.Registered(h).Excluded
+	switch {
+	case len(allowed) > 0 && !slices.Contains(allowed, q.Place.Country):
 		return CountryNotAllowed
+	case slices.Contains(excluded, q.Place.Country):
+		return CountryExcluded
 	}
 	return Avoided
 }

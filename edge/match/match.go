@@ -249,10 +249,11 @@ func (d *dealer) country(ix *index.Index, q *Query) {
 	d.add(snapshot.BandContinent, 0, ix.InContinent(&q.Place))
 }
 
-// asked makes bands of the requested countries and of their continents, and
-// reports whether that gave any host: where it did not, the client's own
-// country counts.
+// asked makes bands of the requested countries and of their continents, even
+// where the policy has none of the kind, and reports whether that gave any
+// host: where it did not, the client's own country and the policy count.
 func (d *dealer) asked(ix *index.Index, q *Query) bool {
+	own := d.exist
 	d.exist |= 1<<snapshot.BandCountry | 1<<snapshot.BandContinent
 	wanted := d.m.set()
 	for _, c := range q.Countries {
@@ -267,7 +268,11 @@ func (d *dealer) asked(ix *index.Index, q *Query) bool {
 		wanted.Or(ix.HostsAround(c))
 	}
 	d.add(snapshot.BandContinent, 0, wanted)
-	return len(d.m.bands) > 0
+	if len(d.m.bands) > 0 {
+		return true
+	}
+	d.exist = own
+	return false
 }
 
 // reset makes the memory ready for sets of so many words.

@@ -1,0 +1,40 @@
+//go:build !race
+
+package match_test
+
+import (
+	"testing"
+
+	"github.com/waypost/waypost/bench/synth"
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/match"
+	"github.com/waypost/waypost/geo"
+)
+
+// TestAllocs keeps Find free of allocations once its memory has grown.
+func TestAllocs(t *testing.T) {
+	in := synth.Inputs(synth.Small(1))
+	ix := index.Compile(in)
+	clients := synth.Clients(in, 1, 100)
+	var m match.Match
+	for _, q := range []match.Query{
+		{},
+		{Schemes: index.Web, Reach: index.V4, HasFile: true},
+		{Record: index.V6, NoNear: true, Avoid: []geo.Country{{'D', 'E'}}},
+		{Countries: []geo.Country{{'U', 'S'}, {'F', 'R'}}},
+		{Global: true},
+	} {
+		all := func() {
+			for _, a := range clients {
+				q.Place = ix.Place(a, a.BitLen())
+				m.Find(ix, &q)
+				m.Limit(5, nil)
+				m.First(nil)
+			}
+		}
+		all()
+		if n := testing.AllocsPerRun(5, all); n != 0 {
+			t.Errorf("%+v: %v allocations, want 0", q, n)
+		}
+	}
+}
