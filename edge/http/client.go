@@ -51,8 +51,8 @@ func (s *Server) findListClient(r *request) {
 		text = lastElement(r.ctx.Request.Header.Peek(fasthttp.HeaderXForwardedFor))
 	}
 	if len(text) == 0 {
-		peer := peerOf(r.ctx)
-		r.client, r.given = peer.Unmap(), peer.String()
+		r.client = peerOf(r.ctx).Unmap()
+		r.given = r.client.String()
 		return
 	}
 	r.client, _ = parseAddr(text)

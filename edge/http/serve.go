@@ -1,0 +1,80 @@
+package http
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/sync/errgroup"
+)
+
+// The limits of a listener. Requests are short and have no body that counts.
+const (
+	maxHeader       = 16 << 10 // bytes of a request line and its header
+	maxBody         = 64 << 10
+	readTimeout     = 10 * time.Second // for a whole request
+	writeTimeout    = 30 * time.Second
+	idleTimeout     = 75 * time.Second // between requests of a connection
+	maxConnections  = 256 << 10        // of one listener
+	shutdownTimeout = 5 * time.Second  // for what is being answered when ctx ends
+)
+
+// Serve answers the connections of ln until ctx ends, and then closes ln,
+// finishes what it is answering, within five seconds, and returns nil. It also
+// keeps the server's clock. It may be called for several listeners at once.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	server := &fasthttp.Server{
+		Handler: s.Handle, Name: "waypost", Logger: logger{s.config.Logger},
+		ReadBufferSize: maxHeader, MaxRequestBodySize: maxBody, Concurrency: maxConnections,
+		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		CloseOnShutdown: true, DisablePreParseMultipartForm: true,
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Serve(ln); err != nil {
+			return fmt.Errorf("serving HTTP on %s: %w", ln.Addr(), err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		s.keepTime(ctx)
+		return s.shutdown(server)
+	})
+	return group.Wait() //nolint:wrapcheck // both name themselves
+}
+
+// keepTime sets the clock each second until ctx ends.
+func (s *Server) keepTime(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			s.tick(now)
+		}
+	}
+}
+
+// shutdown stops a server. Connections that do not end in time are left to
+// their timeouts, which is not an error of ours.
+func (s *Server) shutdown(server *fasthttp.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	if err := server.ShutdownWithContext(ctx); err != nil {
+		s.config.Logger.Warn("connections were still open when HTTP stopped", "error", err)
+	}
+	return nil
+}
+
+// A logger passes on what fasthttp says: broken requests and connections.
+type logger struct{ to *slog.Logger }
+
+// Printf implements [fasthttp.Logger].
+func (l logger) Printf(format string, args ...any) {
+	l.to.Debug(fmt.Sprintf(format, args...))
+}
