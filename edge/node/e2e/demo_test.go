@@ -1,0 +1,56 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDemo runs the commands that waypost demo prints, as they are printed.
+func TestDemo(t *testing.T) {
+	need(t, "curl", "curl")
+	need(t, "dig", "bind9-dnsutils")
+	p := startWaypost(t, "demo", "--http", freeAddr(t), "--dns", freeAddr(t), "--admin", freeAddr(t))
+	eventually(t, "the demo has printed its lines", func() bool {
+		return strings.Contains(p.log.String(), "Ctrl-C") || p.exited()
+	})
+	// What must be in the answer to a command with such a text in it.
+	wants := []struct {
+		command string
+		answer  []string
+	}{
+		{"ip=141.30.1.1'", []string{"302", "Location: https://", ".de/", "rel=duplicate", "rel=describedby"}},
+		{"ip=133.11.0.1'", []string{"302", "Location: https://", ".jp/"}},
+		{"/mirrorlist?path=", []string{"# path = pub/fedora/linux/releases", "country = BR", "\nhttp"}},
+		{"?mirrorlist&json", []string{`"country": "AU"`, `"rank": 1`, `"urls"`}},
+		{"linux.m.test", []string{"NOERROR", "CNAME", "CLIENT-SUBNET: 141.30.1.0/24/"}},
+		{"fedora.m.test", []string{"NOERROR", "CNAME", "CLIENT-SUBNET: 2001:200::/32/"}},
+		{"/explain?", []string{"country", "DE", "band country"}},
+		{"/metrics", []string{"waypost_data_current 1"}},
+	}
+	answered := map[string]bool{}
+	for line := range strings.Lines(p.log.String()) {
+		command := strings.TrimSpace(line)
+		if !strings.HasPrefix(command, "curl ") && !strings.HasPrefix(command, "dig ") {
+			continue
+		}
+		out := run(t, "sh", "-c", command)
+		known := false
+		for _, w := range wants {
+			if strings.Contains(command, w.command) {
+				known, answered[w.command] = true, true
+				t.Run(w.command, func(t *testing.T) { wantAll(t, out, w.answer...) })
+				break
+			}
+		}
+		if !known {
+			t.Errorf("nobody knows what %s should answer: add it to this test", command)
+		}
+	}
+	for _, w := range wants {
+		if !answered[w.command] {
+			t.Errorf("no command with %s is printed", w.command)
+		}
+	}
+}
