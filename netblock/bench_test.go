@@ -1,6 +1,7 @@
 package netblock_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -101,9 +102,8 @@ func readASNs(b *testing.B) *netblock.Table {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer f.Close()
 	t, _, err := asn.Read(path, f)
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		b.Fatal(err)
 	}
 	return t
@@ -249,6 +249,7 @@ var kinds = []string{"v4/uniform", "v4/announced", "v6/uniform-announced", "v6/a
 // processor overlaps.
 func BenchmarkHowManyLookups(b *testing.B) {
 	each(b, func(b *testing.B, _ *world, q []netip.Addr, find func(netip.Addr) int) {
+		b.Helper()
 		sum := 0
 		for i := 0; b.Loop(); i++ {
 			sum += find(q[i&(len(q)-1)])
@@ -261,6 +262,7 @@ func BenchmarkHowManyLookups(b *testing.B) {
 // answer to the one before.
 func BenchmarkHowLongIsOneLookup(b *testing.B) {
 	each(b, func(b *testing.B, _ *world, q []netip.Addr, find func(netip.Addr) int) {
+		b.Helper()
 		at := 0
 		for i := 0; b.Loop(); i++ {
 			at = (i + find(q[at])) & (len(q) - 1)
@@ -343,7 +345,7 @@ func BenchmarkHowMuchIsLive(b *testing.B) {
 			all := live()
 			stats := w.m.Stats()
 			rows := w.asns.Len()
-			for b.Loop() { //nolint:revive // the metrics are the result
+			for b.Loop() {
 			}
 			b.ReportMetric(float64(all-none)/(1<<20), "MiB-map+tables")
 			b.ReportMetric(float64(stats.Bytes)/(1<<20), "MiB-map")

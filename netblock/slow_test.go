@@ -172,8 +172,10 @@ func (u universe) entries(n int) []netblock.Entry {
 // probes returns addresses at which something may go wrong: the first and last
 // of every row, their neighbours, and random ones.
 func (u universe) probes(s *slow) []netip.Addr {
-	out := []netip.Addr{{}, netip.MustParseAddr("::"), netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("fe80::1%eth0"),
-		netip.MustParseAddr("::ffff:0:0"), netip.MustParseAddr("::fffe:ffff:ffff"), netip.MustParseAddr("::1:0:0:0")}
+	out := []netip.Addr{{}}
+	for _, a := range []string{"::", "0.0.0.0", "fe80::1%eth0", "::ffff:0:0", "::fffe:ffff:ffff", "::1:0:0:0"} {
+		out = append(out, netip.MustParseAddr(a))
+	}
 	for _, rows := range s.layers {
 		for _, e := range rows {
 			p := canonical(e.Prefix)
