@@ -38,7 +38,7 @@ func TestMetalinkWanted(t *testing.T) {
 	}
 	for _, test := range tests {
 		var lines [][]byte
-		for _, line := range strings.Split(test.accept, "\n") {
+		for line := range strings.SplitSeq(test.accept, "\n") {
 			lines = append(lines, []byte(line))
 		}
 		if got := metalinkWanted(lines); got != test.want {

@@ -2,8 +2,10 @@ package http
 
 import (
 	"bytes"
+	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"unsafe"
 
 	"github.com/valyala/fasthttp"
@@ -19,6 +21,9 @@ import (
 //
 //	peer 10.0.0.1, X-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.0.0.2
 //	                                         └ client     └ trusted
+//
+// A client may speak for others by ip= only if it is itself a trusted address:
+// else everybody could, through a proxy, see what private mirrors others have.
 //
 // A mirrorlist-server believes everybody, as Fedora's does: ip=, else the last
 // element of the first X-Forwarded-For line, else the peer.
@@ -84,8 +89,8 @@ func (s *Server) trusts(a netip.Addr) bool {
 // walk stops at an element that is no address.
 func (s *Server) walk(peer netip.Addr, lines [][]byte) (client netip.Addr, own bool) {
 	client = peer
-	for i := len(lines) - 1; i >= 0; i-- {
-		for rest := lines[i]; len(rest) > 0; {
+	for _, rest := range slices.Backward(lines) {
+		for len(rest) > 0 {
 			var element []byte
 			rest, element = cutLast(rest)
 			if len(element) == 0 {
@@ -133,11 +138,10 @@ func forwardedSecurely(h *fasthttp.RequestHeader) bool {
 func parseForwarded(b []byte) (netip.Addr, bool) {
 	if b[0] == '[' {
 		end := bytes.IndexByte(b, ']')
-		if end < 0 || !isPort(b[end+1:]) {
+		if end < 0 || !isPort(b[end+1:]) || bytes.IndexByte(b[:end], ':') < 0 {
 			return netip.Addr{}, false
 		}
-		a, ok := parseAddr(b[1:end])
-		return a, ok
+		return parseAddr(b[1:end])
 	}
 	if colon := bytes.IndexByte(b, ':'); colon >= 0 && bytes.IndexByte(b, '.') >= 0 && isPort(b[colon:]) {
 		b = b[:colon]
@@ -145,17 +149,18 @@ func parseForwarded(b []byte) (netip.Addr, bool) {
 	return parseAddr(b)
 }
 
-// isPort reports whether b is empty or a colon and digits.
+// isPort reports whether b is empty or a colon and a port.
 func isPort(b []byte) bool {
 	if len(b) == 0 {
 		return true
 	}
+	port := 0
 	for _, c := range b[1:] {
-		if c < '0' || c > '9' {
+		if port = 10*port + int(c-'0'); c < '0' || c > '9' || port > math.MaxUint16 {
 			return false
 		}
 	}
-	return b[0] == ':' && len(b) > 1 && len(b) <= len(":65535")
+	return b[0] == ':' && len(b) > 1
 }
 
 // parseAddr parses an address without a zone and unmaps it.

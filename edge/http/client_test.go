@@ -3,6 +3,7 @@ package http
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // clientOf returns who s takes the client of a request to be.
-func clientOf(s *Server, peer, query string, header ...string) (client, given string, secure, ok bool) {
+func clientOf(s *Server, peer, query string, header ...string) (client, given string, ok bool) {
 	var req fasthttp.Request
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Add(header[i], header[i+1])
@@ -24,7 +25,7 @@ func clientOf(s *Server, peer, query string, header ...string) (client, given st
 	} else {
 		ok = s.findClient(r)
 	}
-	return r.client.String(), r.given, r.secure, ok
+	return r.client.String(), r.given, ok
 }
 
 func TestFindClient(t *testing.T) {
@@ -60,6 +61,8 @@ func TestFindClient(t *testing.T) {
 		{"mapped and port", proxy, "", []string{xff, "[::ffff:203.0.113.7]:1"}, american},
 		{"bad port", proxy, "", []string{xff, american + ":http"}, proxy},
 		{"no port", proxy, "", []string{xff, american + ":"}, proxy},
+		{"big port", proxy, "", []string{xff, american + ":65536"}, proxy},
+		{"v4 in brackets", proxy, "", []string{xff, "[1.2.3.4]:80"}, proxy},
 		{"open bracket", proxy, "", []string{xff, "[2001:db8::1"}, proxy},
 		{"zone", proxy, "", []string{xff, "fe80::1%eth0"}, proxy},
 		{"leading zeros", proxy, "", []string{xff, "192.0.02.1"}, proxy},
@@ -77,7 +80,7 @@ func TestFindClient(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, _, _, ok := clientOf(s, test.peer, test.query, test.header...)
+			got, _, ok := clientOf(s, test.peer, test.query, test.header...)
 			if got != test.want || ok != (test.want != bad) {
 				t.Errorf("got %s, %t, want %s", got, ok, test.want)
 			}
@@ -110,7 +113,7 @@ func TestFindListClient(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, given, _, _ := clientOf(s, german, test.query, test.header...)
+			got, given, _ := clientOf(s, german, test.query, test.header...)
 			if got != test.want || given != test.given {
 				t.Errorf("got %s given as %q, want %s given as %q", got, given, test.want, test.given)
 			}
@@ -143,8 +146,8 @@ func FuzzForwarded(f *testing.F) {
 
 func slowWalk(s *Server, peer netip.Addr, line string) (client netip.Addr, own bool) {
 	elements := strings.Split(line, ",")
-	for i := len(elements) - 1; i >= 0; i-- {
-		element := strings.Trim(elements[i], " \t")
+	for _, element := range slices.Backward(elements) {
+		element = strings.Trim(element, " \t")
 		if element == "" {
 			continue
 		}

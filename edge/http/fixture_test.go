@@ -71,10 +71,14 @@ func fixtureSnapshot() *snapshot.Snapshot {
 	s := &snapshot.Snapshot{
 		Version: 42, Created: created,
 		Categories: []snapshot.Category{
-			{Name: "os", Path: "pub/os", Origin: "https://origin.example.org/pub/os",
-				Policy: snapshot.Policy{Minimum: 5, Sticky: true, Bands: snapshot.AllBands}},
-			{Name: "apt", Path: "apt", Origin: "http://origin.example.org/apt",
-				Policy: snapshot.Policy{Minimum: 5, SameScheme: true, Bands: snapshot.AllBands}},
+			{
+				Name: "os", Path: "pub/os", Origin: "https://origin.example.org/pub/os",
+				Policy: snapshot.Policy{Minimum: 5, Sticky: true, Bands: snapshot.AllBands},
+			},
+			{
+				Name: "apt", Path: "apt", Origin: "http://origin.example.org/apt",
+				Policy: snapshot.Policy{Minimum: 5, SameScheme: true, Bands: snapshot.AllBands},
+			},
 			{Name: "lone", Path: "lone", Policy: snapshot.Policy{Minimum: 5, Bands: snapshot.AllBands}},
 		},
 		Directories: []snapshot.Directory{
@@ -85,22 +89,36 @@ func fixtureSnapshot() *snapshot.Snapshot {
 			{Path: "lone", Category: 2},
 		},
 		Hosts: []snapshot.Host{
-			{Name: "de1", Country: geo.Country{'D', 'E'}, Bandwidth: 1000, Has: has(0, 1, 2, 3),
-				Mounts: []snapshot.Mount{mount(0, "http://de1.example.org/os", "https://de1.example.org/os", "rsync://de1.example.org/os"),
-					mount(1, "http://de1.example.org/apt", "https://de1.example.org/apt")}},
-			{Name: "fr1", Country: geo.Country{'F', 'R'}, Bandwidth: 1000, Has: has(0, 1, 2, 3),
-				Mounts: []snapshot.Mount{mount(0, "http://fr1.example.org/os"), mount(1, "http://fr1.example.org/apt")}},
-			{Name: "us1", Country: geo.Country{'U', 'S'}, Bandwidth: 1000, Has: has(0, 1, 2),
+			{
+				Name: "de1", Country: geo.Country{'D', 'E'}, Bandwidth: 1000, Has: has(0, 1, 2, 3),
+				Mounts: []snapshot.Mount{
+					mount(0, "http://de1.example.org/os", "https://de1.example.org/os", "rsync://de1.example.org/os"),
+					mount(1, "http://de1.example.org/apt", "https://de1.example.org/apt"),
+				},
+			},
+			{
+				Name: "fr1", Country: geo.Country{'F', 'R'}, Bandwidth: 1000, Has: has(0, 1, 2, 3),
+				Mounts: []snapshot.Mount{mount(0, "http://fr1.example.org/os"), mount(1, "http://fr1.example.org/apt")},
+			},
+			{
+				Name: "us1", Country: geo.Country{'U', 'S'}, Bandwidth: 1000, Has: has(0, 1, 2),
 				Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.80")},
-				Mounts:    []snapshot.Mount{mount(0, "https://us1.example.org/os")}},
-			{Name: "jp1", Country: geo.Country{'J', 'P'}, Bandwidth: 1000, Has: has(0, 1, 2),
+				Mounts:    []snapshot.Mount{mount(0, "https://us1.example.org/os")},
+			},
+			{
+				Name: "jp1", Country: geo.Country{'J', 'P'}, Bandwidth: 1000, Has: has(0, 1, 2),
 				Addresses: []netip.Addr{netip.MustParseAddr("2001:db8:ffff::80")},
-				Mounts:    []snapshot.Mount{mount(0, "https://jp1.example.org/os")}},
-			{Name: "secret", Country: geo.Country{'D', 'E'}, Private: true, Has: has(0, 4),
+				Mounts:    []snapshot.Mount{mount(0, "https://jp1.example.org/os")},
+			},
+			{
+				Name: "secret", Country: geo.Country{'D', 'E'}, Private: true, Has: has(0, 4),
 				Netblocks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
-				Mounts:    []snapshot.Mount{mount(0, "https://secret.example.org/os"), mount(2, "http://secret.example.org/lone")}},
-			{Name: "choosy", Country: geo.Country{'C', 'A'}, Has: has(0), Allowed: []geo.Country{{'C', 'A'}},
-				Mounts: []snapshot.Mount{mount(0, "https://choosy.example.org/os")}},
+				Mounts:    []snapshot.Mount{mount(0, "https://secret.example.org/os"), mount(2, "http://secret.example.org/lone")},
+			},
+			{
+				Name: "choosy", Country: geo.Country{'C', 'A'}, Has: has(0), Allowed: []geo.Country{{'C', 'A'}},
+				Mounts: []snapshot.Mount{mount(0, "https://choosy.example.org/os")},
+			},
 		},
 	}
 	var files snapshot.FileBuilder
@@ -145,8 +163,8 @@ func newFixture(down ...health.Target) *Server {
 }
 
 // ask sends one request. header is name, value, name, value, …
-func ask(t testing.TB, s *Server, peer, method, uri string, header ...string) *fasthttp.Response {
-	t.Helper()
+func ask(tb testing.TB, s *Server, peer, method, uri string, header ...string) *fasthttp.Response {
+	tb.Helper()
 	var req fasthttp.Request
 	req.Header.SetMethod(method)
 	req.Header.SetRequestURI(uri)
@@ -162,9 +180,9 @@ func ask(t testing.TB, s *Server, peer, method, uri string, header ...string) *f
 }
 
 // get is ask with GET.
-func get(t testing.TB, s *Server, peer, uri string, header ...string) *fasthttp.Response {
-	t.Helper()
-	return ask(t, s, peer, fasthttp.MethodGet, uri, header...)
+func get(tb testing.TB, s *Server, peer, uri string, header ...string) *fasthttp.Response {
+	tb.Helper()
+	return ask(tb, s, peer, fasthttp.MethodGet, uri, header...)
 }
 
 // peek returns a header of a response; all lines of it, joined by a newline.

@@ -26,8 +26,8 @@ import (
 type Config struct {
 	Engine *answer.Engine // required
 
-	// TrustedProxies are the peers whose X-Forwarded-For, X-Forwarded-Proto
-	// and ip= count.
+	// TrustedProxies are the peers whose X-Forwarded-For and X-Forwarded-Proto
+	// count, and the clients whose ip= does.
 	TrustedProxies []netip.Prefix
 
 	// MirrorlistServer makes the server a drop-in for Fedora's
@@ -92,6 +92,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	r, _ := s.pool.Get().(*request)
 	r.ctx, r.view = ctx, s.config.Engine.View()
 	r.kind, r.allDown, r.origin = Other, false, false
+	ctx.Response.Header.DisableNormalizing() // names are written as they should look
 	s.route(r)
 	r.shard.count(r)
 	r.ctx, r.view, r.answer.View = nil, nil, nil

@@ -18,7 +18,7 @@ const maxMetalink = 100
 // nothing to name; then the answer is 503.
 func (s *Server) answerList(r *request, t *index.Target) (origin string, ok bool) {
 	r.ask(t)
-	r.asked.List, r.asked.Count = true, maxMetalink
+	r.asked.List, r.asked.Minimum, r.asked.Count = true, s.config.MinimumHosts, maxMetalink
 	r.view.Answer(&r.asked, &r.answer)
 	r.allDown = r.answer.AllDown()
 	origin = originOf(r, t)

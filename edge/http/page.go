@@ -91,6 +91,17 @@ type pageSnapshot struct {
 	Seconds int64  `json:"age_seconds,omitempty"`
 }
 
+// A startPage is what / shows.
+type startPage struct {
+	Categories []pageCategory `json:"categories"`
+	Snapshot   pageSnapshot   `json:"snapshot"`
+}
+
+type pageCategory struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+}
+
 // page answers ?mirrorlist.
 func (s *Server) page(r *request, t *index.Target) {
 	r.kind = Page
@@ -99,7 +110,7 @@ func (s *Server) page(r *request, t *index.Target) {
 	p := mirrorPage{
 		Path: "/" + x.Path, Mirrors: []pageMirror{}, Rejected: []pageRejected{},
 		File: pageFileOf(r, t), AllDown: x.AllDown, AvoidIgnored: x.AvoidIgnored,
-		Snapshot: s.pageSnapshot(x),
+		Snapshot: s.pageSnapshot(x.Version, x.Created),
 		Client: pageClient{
 			Country: x.Country, ASN: x.ASN.Value, Netblocks: x.Netblocks, Prefix: x.Prefix,
 		},
@@ -147,7 +158,7 @@ func (p *mirrorPage) addBand(r *request, t *index.Target, band answer.ExplainedB
 // addRejected adds the hosts that are not eligible, without the private ones.
 func (p *mirrorPage) addRejected(ix *index.Index, rejected []answer.Rejected) {
 	private := map[string]bool{}
-	for h := range uint32(ix.Hosts()) { //nolint:gosec // fewer than 2^32 hosts
+	for h := range uint32(ix.Hosts()) {
 		private[ix.Registered(h).Name] = ix.Registered(h).Private
 	}
 	for _, h := range rejected {
@@ -175,11 +186,11 @@ func pageFileOf(r *request, t *index.Target) *pageFile {
 	return p
 }
 
-func (s *Server) pageSnapshot(x *answer.Explanation) pageSnapshot {
-	p := pageSnapshot{Version: x.Version}
-	if !x.Created.IsZero() {
-		age := max(s.now().time.Sub(x.Created), 0).Round(time.Second)
-		p.Created, p.Age = x.Created.UTC().Format(time.RFC3339), age.String()
+func (s *Server) pageSnapshot(version uint64, created time.Time) pageSnapshot {
+	p := pageSnapshot{Version: version}
+	if !created.IsZero() {
+		age := max(s.now().time.Sub(created), 0).Round(time.Second)
+		p.Created, p.Age = created.UTC().Format(time.RFC3339), age.String()
 		p.Seconds = int64(age / time.Second)
 	}
 	return p
@@ -188,12 +199,15 @@ func (s *Server) pageSnapshot(x *answer.Explanation) pageSnapshot {
 // start answers / with a page that says what this is.
 func (s *Server) start(r *request) {
 	r.kind = Page
-	s.render(r, s.pages.start, struct {
-		Categories []snapshot.Category
-		Snapshot   pageSnapshot
-	}{r.view.Index.Categories(), s.pageSnapshot(&answer.Explanation{
-		Version: r.view.Index.Version(), Created: r.view.Index.Created(),
-	})})
+	ix := r.view.Index
+	p := startPage{
+		Categories: []pageCategory{},
+		Snapshot:   s.pageSnapshot(ix.Version(), ix.Created()),
+	}
+	for _, c := range ix.Categories() {
+		p.Categories = append(p.Categories, pageCategory{c.Name, c.Path})
+	}
+	s.render(r, s.pages.start, &p)
 }
 
 // render answers with data as a page, or as JSON where that was asked for.

@@ -21,10 +21,9 @@ import (
 func (s *Server) answerPath(r *request) {
 	known := s.findClient(r)
 	t, found := r.view.Index.Find(r.path)
-	found = found && !(t.HasFile && r.dir)
+	found = found && (!t.HasFile || !r.dir)
 	listed := found && (t.IsDir || t.HasFile)
 	if r.kind = listKind(r.raw); r.kind != Other && !listed {
-		r.given = r.client.String()
 		s.mirrorlist(r)
 		return
 	}

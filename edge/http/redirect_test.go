@@ -64,8 +64,10 @@ func TestRedirect(t *testing.T) {
 		{"no host, no origin", german, "/lone/l.iso", nil, "", 503},
 		{"no host, origin", proxy, "/apt/x.deb?ip=192.0.2.1&protocol=https&avoid_country=", []string{secure, "https"}, "https://de1.example.org/apt/x.deb", 302},
 		{"nobody's address", nobody, "/pub/os/f.iso?country=JP,US", nil, "https://us1.example.org/os/f.iso", 302},
-		{"odd name", german, "/pub/os/a%20b%23c%3Fd%25e%2Bf%26%3Cg%3E%22h'%C3%BC%01.iso", nil,
-			"https://de1.example.org/os/a%20b%23c%3Fd%25e%2Bf&%3Cg%3E%22h'%C3%BC%01.iso", 302},
+		{
+			"odd name", german, "/pub/os/a%20b%23c%3Fd%25e%2Bf%26%3Cg%3E%22h'%C3%BC%01.iso", nil,
+			"https://de1.example.org/os/a%20b%23c%3Fd%25e%2Bf&%3Cg%3E%22h'%C3%BC%01.iso", 302,
+		},
 		{"plus", german, "/pub/os/a+b", nil, "https://de1.example.org/os/a%2Bb", 302},
 	}
 	for _, test := range tests {
@@ -84,14 +86,14 @@ func TestRedirect(t *testing.T) {
 func TestRedirectHeaders(t *testing.T) {
 	res := get(t, newFixture(), american, "/pub/os/f.iso?country=US")
 	got := map[string]string{}
-	for _, name := range []string{"Location", "Cache-Control", "Vary", "Digest", "Repr-Digest", "Etag", "Last-Modified"} {
+	for _, name := range []string{"Location", "Cache-Control", "Vary", "Digest", "Repr-Digest", "ETag", "Last-Modified"} {
 		got[name] = peek(res, name)
 	}
 	want := map[string]string{
 		"Location": "https://us1.example.org/os/f.iso", "Cache-Control": "private, no-store", "Vary": "Accept",
 		"Digest":        "SHA-256=q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=,MD5=zc3Nzc3Nzc3Nzc3Nzc3NzQ==",
 		"Repr-Digest":   "sha-256=:q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=:",
-		"Etag":          `"694c2a20-a00000"`,
+		"ETag":          `"694c2a20-a00000"`,
 		"Last-Modified": "Wed, 24 Dec 2025 18:00:00 GMT",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -115,7 +117,7 @@ func TestRedirectSaysNoMoreThanItKnows(t *testing.T) {
 	s := newFixture()
 	for _, uri := range []string{"/pub/os/bare.iso", "/pub/os/unknown.iso", "/pub/os/"} {
 		res := get(t, s, german, uri)
-		for _, name := range []string{"Digest", "Repr-Digest", "Etag", "Last-Modified", "Vary"} {
+		for _, name := range []string{"Digest", "Repr-Digest", "ETag", "Last-Modified", "Vary"} {
 			if v := peek(res, name); v != "" {
 				t.Errorf("%s: %s: %s", uri, name, v)
 			}
@@ -209,7 +211,7 @@ func TestUnavailable(t *testing.T) {
 	s := newFixture()
 	for _, uri := range []string{"/lone/l.iso", "/lone/l.iso.meta4", "/lone/l.iso.metalink"} {
 		res := get(t, s, german, uri)
-		if res.StatusCode() != 503 || peek(res, "Retry-After") != "300" || peek(res, "Location") != "" || peek(res, "Etag") != "" {
+		if res.StatusCode() != 503 || peek(res, "Retry-After") != "300" || peek(res, "Location") != "" || peek(res, "ETag") != "" {
 			t.Errorf("%s: %s", uri, res)
 		}
 	}
@@ -253,7 +255,7 @@ func TestNotModified(t *testing.T) {
 			if test.want == 200 {
 				return
 			}
-			if peek(res, "Etag") != etag || peek(res, "Last-Modified") != date || peek(res, "Vary") != "Accept" {
+			if peek(res, "ETag") != etag || peek(res, "Last-Modified") != date || peek(res, "Vary") != "Accept" {
 				t.Errorf("validators are missing:\n%s", res)
 			}
 			if (peek(res, "Location") == "") != (test.want == 304) {
