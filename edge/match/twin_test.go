@@ -47,6 +47,7 @@ func (s *slow) asn() uint32 {
 }
 
 func (s *slow) own(h *snapshot.Host) bool { return s.asn() != 0 && slices.Contains(h.ASNs, s.asn()) }
+
 func (s *slow) peer(h *snapshot.Host) bool {
 	return s.asn() != 0 && slices.Contains(h.PeerASNs, s.asn())
 }
@@ -81,7 +82,7 @@ func (s *slow) holds(why match.Reason, n uint32) bool {
 	case match.LacksFamily:
 		return q.Reach != 0 && len(h.Addresses) > 0 && !hasFamily(h, q.Reach)
 	case match.LacksRecord:
-		return q.Record != 0 && !(h.DNS && hasFamily(h, q.Record))
+		return q.Record != 0 && (!h.DNS || !hasFamily(h, q.Record))
 	case match.Private:
 		theirs := s.netblock(h) >= 0 || s.exact && (s.own(h) || s.peer(h))
 		return h.Private && (!theirs || s.asked() || q.NoNear || q.NoPrivate)
