@@ -1,0 +1,104 @@
+package probe
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/waypost/waypost/edge/health"
+)
+
+// A Config is how an edge probes. A field that is zero has its default.
+type Config struct {
+	// Interval is the time from one probe of a target to the next, 1s to 1h;
+	// default 30s. The targets are spread over it.
+	Interval time.Duration `yaml:"interval"`
+
+	// Timeout is the time for one whole probe, name, connection, TLS and
+	// answer together, from 10ms to the interval; default 3s.
+	Timeout time.Duration `yaml:"timeout"`
+
+	// Rise is how many probes in a row must succeed before a target that is
+	// down is up, 1 to 100; default 2.
+	Rise int `yaml:"rise"`
+
+	// Fall is how many probes in a row must fail before a target that is up is
+	// down, 1 to 100; default 2.
+	Fall int `yaml:"fall"`
+
+	// MaxDown is the largest share of a country's or a continent's hosts that
+	// may be down at once, above 0 up to 1; default 0.5. It is counted for each
+	// scheme and family by itself, where a country or continent has four hosts
+	// or more. Those beyond it stay up, and [KindCounters.Capped] says so.
+	MaxDown float64 `yaml:"max_down"`
+
+	// Concurrency is how many probes may run at once, 1 to 4096; default 64.
+	// Each is a socket. Targets × timeout / interval keeps the interval even
+	// where none answers.
+	Concurrency int `yaml:"concurrency"`
+
+	// Version is that of the program, for the User-Agent.
+	Version string `yaml:"-"`
+
+	// Roots are the authorities whose certificates are trusted; nil: the system's.
+	Roots *x509.CertPool `yaml:"-"`
+
+	// Log is told of changes; nil: nobody is.
+	Log *slog.Logger `yaml:"-"`
+
+	// Publish is called with all targets that are down whenever they change,
+	// from the goroutine of [Prober.Run] and never twice at once. It may call
+	// the Prober's methods and must not keep or change the slice. May be nil.
+	Publish func(down []health.Target) `yaml:"-"`
+
+	// Observe is called with the result of every probe of a target that still
+	// is one, after Publish, from the goroutine of [Prober.Run]. It is where
+	// votes between edges learn what this edge saw. May be nil.
+	Observe func(health.Target, Result) `yaml:"-"`
+}
+
+// withDefaults returns c with defaults for what is zero.
+func (c Config) withDefaults() Config {
+	if c.Interval == 0 {
+		c.Interval = 30 * time.Second
+	}
+	if c.Timeout == 0 {
+		c.Timeout = min(3*time.Second, c.Interval)
+	}
+	if c.Rise == 0 {
+		c.Rise = 2
+	}
+	if c.Fall == 0 {
+		c.Fall = 2
+	}
+	if c.MaxDown == 0 {
+		c.MaxDown = 0.5
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 64
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate returns all that is wrong with c, naming the keys; nil if nothing is.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var problems []error
+	want := func(ok bool, key, limits string, got any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s: want %s, got %v", key, limits, got))
+		}
+	}
+	want(c.Interval >= time.Second && c.Interval <= time.Hour, "interval", "1s to 1h", c.Interval)
+	want(c.Timeout >= 10*time.Millisecond && c.Timeout <= c.Interval, "timeout", "10ms to the interval", c.Timeout)
+	want(c.Rise >= 1 && c.Rise <= 100, "rise", "1 to 100", c.Rise)
+	want(c.Fall >= 1 && c.Fall <= 100, "fall", "1 to 100", c.Fall)
+	want(c.MaxDown > 0 && c.MaxDown <= 1, "max_down", "a share above 0 up to 1", c.MaxDown)
+	want(c.Concurrency >= 1 && c.Concurrency <= 4096, "concurrency", "1 to 4096", c.Concurrency)
+	return errors.Join(problems...)
+}

@@ -1,0 +1,171 @@
+package probe
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waypost/waypost/edge/health"
+)
+
+const (
+	cutOff      = 0.9 // a kind abstains when this share of its targets fails …
+	cutOffLeast = 3   // … and it is this many targets
+	backAgain   = 0.8 // it ends when fewer than this share fail
+	capLeast    = 4   // hosts of a country or continent from which on it has a cap
+)
+
+// A kind is the state of one scheme over one family.
+type kind struct {
+	abstaining bool
+	capped     int // failing targets that stay up
+}
+
+// abstains reports whether the target's kind abstains.
+func (p *Prober) abstains(t *target) bool { return p.kinds[t.kind()].abstaining }
+
+// weigh decides whether a kind abstains, by the last results of its targets.
+// While it does, failures do not count: when it ends, each target has to fail
+// anew. The caller holds the mutex.
+func (p *Prober) weigh(k int, now time.Time) {
+	counted, failed, unrouted := 0, 0, 0
+	for _, t := range p.targets {
+		if t.kind() != k || !t.counts() {
+			continue
+		}
+		counted++
+		if t.result.Verdict.Failed() {
+			failed++
+		}
+		if t.result.Verdict == NoRoute {
+			unrouted++
+		}
+	}
+	share := cutOff
+	if p.kinds[k].abstaining {
+		share = backAgain
+	}
+	noRoute := counted > 0 && unrouted == counted
+	abstain := noRoute || counted >= cutOffLeast && float64(failed) >= share*float64(counted)
+	if abstain == p.kinds[k].abstaining {
+		return
+	}
+	p.kinds[k].abstaining = abstain
+	p.noteAbstention(k, failed, counted)
+	if abstain {
+		p.takeBack(k, now)
+	}
+}
+
+// takeBack calls up what was called down in the time that it took to see that
+// all fail.
+func (p *Prober) takeBack(k int, now time.Time) {
+	since := now.Add(-p.sweep())
+	for _, t := range p.targets {
+		if t.kind() != k {
+			continue
+		}
+		t.streak = 0
+		if t.failing && t.turned.After(since) {
+			t.turn(false, now)
+		}
+	}
+	p.decide(now)
+}
+
+// sweep returns the time in which all targets can have fallen: two intervals,
+// and what it takes where the number of probes that may wait for a timeout at
+// once is the limit.
+func (p *Prober) sweep() time.Duration {
+	waits := p.config.Fall * len(p.targets) / p.config.Concurrency
+	return 2*p.config.Interval + time.Duration(waits)*p.config.Timeout
+}
+
+// decide works out which failing targets are down. The caller holds the mutex.
+func (p *Prober) decide(now time.Time) {
+	admitted := p.admit()
+	down := make([]health.Target, 0, len(admitted))
+	for _, t := range p.targets {
+		called := admitted[t]
+		if called {
+			down = append(down, t.name)
+		}
+		if t.down != called {
+			p.noteChange(t, called, now)
+			t.down, t.since = called, now
+		}
+	}
+	slices.SortFunc(down, compareTargets)
+	if !slices.Equal(down, p.down) {
+		p.down, p.changed = down, true
+	}
+}
+
+// admit returns the failing targets that the cap leaves room for, those that
+// failed first before the others, and counts the rest.
+func (p *Prober) admit() map[*target]bool {
+	var failing []*target
+	hosts, taken := areas{}, areas{}
+	for _, t := range p.targets {
+		if t.exists() {
+			hosts.add(t)
+		}
+		if t.failing {
+			failing = append(failing, t)
+		}
+	}
+	slices.SortFunc(failing, func(a, b *target) int {
+		return cmp.Or(a.turned.Compare(b.turned), compareTargets(a.name, b.name))
+	})
+	admitted := make(map[*target]bool, len(failing))
+	capped := [kinds]int{}
+	for _, t := range failing {
+		if !taken.room(hosts, t, p.config.MaxDown) {
+			capped[t.kind()]++
+			continue
+		}
+		taken.add(t)
+		admitted[t] = true
+	}
+	for k, n := range capped {
+		p.noteCap(k, n)
+		p.kinds[k].capped = n
+	}
+	return admitted
+}
+
+func compareTargets(a, b health.Target) int {
+	return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Family, b.Family))
+}
+
+// areas counts the targets of each country and continent, by kind: each is one
+// host. The hosts whose country or continent is unknown are an area too.
+type areas map[area]int
+
+type area struct {
+	kind int
+	what string
+	code [2]byte
+}
+
+func areasOf(t *target) [2]area {
+	return [2]area{{t.kind(), "country", t.plan.country}, {t.kind(), "continent", t.plan.continent}}
+}
+
+// add counts t.
+func (a areas) add(t *target) {
+	for _, at := range areasOf(t) {
+		a[at]++
+	}
+}
+
+// room reports whether one more target like t fits below the share of all hosts.
+func (a areas) room(hosts areas, t *target, share float64) bool {
+	for _, at := range areasOf(t) {
+		if all := hosts[at]; all >= capLeast && float64(a[at]+1) > share*float64(all) {
+			return false
+		}
+	}
+	return true
+}

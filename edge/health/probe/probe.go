@@ -1,0 +1,235 @@
+// Package probe looks which mirrors are up, from where this edge stands.
+//
+//	index ──► plans ──► probe ──► rise and fall ──► abstain ──► cap ──► down
+//	          what to   one HEAD  of each target    of a kind   of an   published
+//	          ask of    within                                  area
+//	          a target  seconds
+//
+// A target is one host by one scheme over one address family: not a category,
+// since a server that is dead is dead for all its trees. A probe resolves the
+// name where the snapshot has no addresses, connects, verifies the certificate
+// and asks HEAD for a file that the host should hold, whose size is compared,
+// or else for a directory. It follows no redirect and reads no body. What it
+// found is a [Verdict].
+//
+// From verdicts to what is down there are three steps:
+//
+//   - Rise and fall: a target is failing after [Config.Fall] failures in a row,
+//     and well after [Config.Rise] successes in a row. After a first failure the
+//     next probe follows within a second, so that a host that refuses is down a
+//     second after its turn came, at most an interval and a second after it died.
+//   - Abstaining: where nearly all targets of a kind (a scheme over a family)
+//     fail, it is rather this machine that is cut off. Then what went down
+//     meanwhile is taken back (that of the last two intervals, or of the time
+//     that so many timeouts take), and nothing of the kind goes down until
+//     probes succeed again. See [KindCounters].
+//   - The cap: never more than [Config.MaxDown] of the hosts of a country or a
+//     continent are down at once. Those that failed first are down; the rest
+//     stay up until there is room, or they recover.
+//
+// New targets are up. A private host is often out of an edge's reach while its
+// own clients see it: its failures count only once it has answered. A verdict
+// that says nothing of the host ([Local], [NoAddress]) counts for nothing.
+//
+// A [Prober] is safe for any number of goroutines; what it calls back is called
+// from the goroutine of [Prober.Run]. A thousand hosts of four targets cost some
+// 130 probes a second, and where addresses are not known twice as many
+// questions to the resolver. From the result of a probe to what is published it
+// takes 0.2 ms at 450 hosts.
+package probe
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/waypost/waypost/edge/health"
+	"github.com/waypost/waypost/edge/index"
+)
+
+// A Prober probes the hosts of an index. Make one with [New].
+type Prober struct {
+	config  Config
+	probe   func(context.Context, plan, index.Family) Result
+	done    chan outcome  // results on their way to Run; never full
+	updated chan struct{} // a new index came
+
+	mu      sync.Mutex // guards what follows
+	targets map[health.Target]*target
+	queue   queue // of targets that no probe is on
+	running int   // probes
+	kinds   [kinds]kind
+	down    []health.Target // replaced, never changed
+	changed bool            // since down was published
+	notes   []note          // not yet logged
+	results [Verdicts]uint64
+}
+
+// An outcome is the result of a probe.
+type outcome struct {
+	target *target
+	result Result
+}
+
+// New returns a prober without targets. The error is that of [Config.Validate].
+func New(c Config) (*Prober, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c = c.withDefaults()
+	return newProber(c, newChecker(c).probe), nil
+}
+
+func newProber(c Config, probe func(context.Context, plan, index.Family) Result) *Prober {
+	return &Prober{
+		config: c, probe: probe,
+		done: make(chan outcome, c.Concurrency), updated: make(chan struct{}, 1),
+		targets: map[health.Target]*target{},
+	}
+}
+
+// Update tells which hosts there are. Targets that were there before keep their
+// state, by the host's name; new ones are up, and probed first within a tenth of
+// the interval. It may be called before and while Run runs; it costs as much
+// as finding a file to ask each host for: 15 ms for 450 hosts × 60,000
+// directories.
+func (p *Prober) Update(ix *index.Index) {
+	plans := plansFor(ix)
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, t := range p.targets {
+		if _, ok := plans[name]; !ok {
+			p.forget(t)
+		}
+	}
+	for name, how := range plans {
+		t := p.targets[name]
+		if t == nil {
+			t = newTarget(name, now, p.config.Interval)
+			p.targets[name] = t
+			heap.Push(&p.queue, t)
+		}
+		t.plan = how
+	}
+	for k := range p.kinds {
+		p.weigh(k, now)
+	}
+	p.decide(now)
+	select {
+	case p.updated <- struct{}{}:
+	default: // Run has not yet seen the one before: it will see both
+	}
+}
+
+// forget drops a target. A probe that is on it comes to nothing.
+func (p *Prober) forget(t *target) {
+	delete(p.targets, t.name)
+	t.gone = true
+	if t.at >= 0 {
+		heap.Remove(&p.queue, t.at)
+	}
+}
+
+// State returns the state of health of ix by what is down now: what Swap and
+// SetHealth of edge/answer's Engine ask for. It costs some 20 µs for a hundred
+// hosts.
+func (p *Prober) State(ix *index.Index) *health.State {
+	p.mu.Lock()
+	down := p.down
+	p.mu.Unlock()
+	return health.New(ix, down)
+}
+
+// Run probes until ctx is done; then it returns nil, after its last probe has
+// returned. It is called once.
+func (p *Prober) Run(ctx context.Context) error {
+	var probes sync.WaitGroup
+	defer probes.Wait()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-p.updated:
+		case o := <-p.done:
+			if ctx.Err() == nil { // else it may have failed by that
+				p.take(o)
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		p.publish()
+		timer.Reset(p.start(ctx, &probes))
+	}
+}
+
+// start starts the probes that are due, as far as there is room, and returns
+// how long until the next one is due.
+func (p *Prober) start(ctx context.Context, probes *sync.WaitGroup) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	for p.running < p.config.Concurrency && len(p.queue) > 0 {
+		t := p.queue[0]
+		if wait := t.due.Sub(now); wait > 0 {
+			return wait
+		}
+		heap.Pop(&p.queue)
+		p.running++
+		how := t.plan
+		probes.Go(func() { p.done <- outcome{t, p.probe(ctx, how, t.name.Family)} })
+	}
+	return time.Hour // a result or a new index comes before
+}
+
+// take takes a result in, publishes what follows from it and hands it on.
+func (p *Prober) take(o outcome) {
+	if p.settle(o, time.Now()) {
+		p.publish()
+		if p.config.Observe != nil {
+			p.config.Observe(o.target.name, o.result)
+		}
+	}
+}
+
+// settle works out what follows from a result. It reports false where the
+// target is gone.
+func (p *Prober) settle(o outcome, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running--
+	p.results[o.result.Verdict]++
+	t := o.target
+	if t.gone {
+		return false
+	}
+	p.noteCertificate(t, &o.result)
+	t.result, t.probed = o.result, true
+	t.answered = t.answered || o.result.Verdict == OK
+	p.weigh(t.kind(), now)
+	if t.note(p.abstains(t), &p.config, now) {
+		p.decide(now)
+	}
+	t.due = t.next(now, &p.config)
+	heap.Push(&p.queue, t)
+	return true
+}
+
+// publish tells what is down, if that has changed, and then logs why: a log
+// that is slow holds nobody up.
+func (p *Prober) publish() {
+	p.mu.Lock()
+	down, changed, notes := p.down, p.changed, p.notes
+	p.changed, p.notes = false, nil
+	p.mu.Unlock()
+	if changed && p.config.Publish != nil {
+		p.config.Publish(down)
+	}
+	for _, n := range notes {
+		p.config.Log.LogAttrs(context.Background(), n.level, n.text, n.about...)
+	}
+}

@@ -1,0 +1,173 @@
+package probe
+
+import (
+	"hash/fnv"
+	"time"
+
+	"github.com/waypost/waypost/edge/health"
+	"github.com/waypost/waypost/edge/index"
+)
+
+// A target is what is known of one scheme of one host over one family. The
+// fields but name, first and phase are guarded by the Prober's mutex.
+type target struct {
+	name  health.Target
+	first time.Time     // when the target was new
+	phase time.Duration // of its probes within the interval
+	plan  plan
+
+	due  time.Time // when the next probe is; meaningless while one is on
+	at   int       // position in the queue; -1 while a probe is on
+	gone bool      // no longer a target
+
+	result   Result // of the last probe
+	probed   bool
+	answered bool // with OK, ever
+	streak   int  // of results that contradict failing
+	failing  bool // by rise and fall
+	turned   time.Time
+
+	down  bool // failing, and called down
+	since time.Time
+}
+
+func newTarget(name health.Target, now time.Time, interval time.Duration) *target {
+	phase := phaseOf(name, interval)
+	return &target{
+		name: name, first: now, phase: phase, at: -1,
+		due: now.Add(phase / 10), turned: now, since: now,
+	}
+}
+
+// phaseOf returns the place of a target's probes within the interval: the same
+// on every start, and even over all targets.
+func phaseOf(name health.Target, interval time.Duration) time.Duration {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name.Host)) // a hash takes all
+	_, _ = h.Write([]byte{byte(name.Scheme), byte(name.Family)})
+	const parts = 1 << 16
+	mixed := h.Sum64() * 0x9e3779b97f4a7c15 >> 48 // FNV alone leaves the last bytes in few bits
+	return interval / parts * time.Duration(mixed)
+}
+
+// kind returns which of the kinds the target is of.
+func (t *target) kind() int { return kindOf(t.name.Scheme, t.name.Family) }
+
+// counts reports whether the last result of t says something of its kind.
+func (t *target) counts() bool {
+	return t.probed && t.result.Verdict.settles() && (t.answered || !t.plan.private)
+}
+
+// exists reports whether t is a target as far as is known: its name may turn
+// out not to have an address of the family.
+func (t *target) exists() bool { return t.result.Verdict != NoAddress }
+
+// note counts the last result and reports whether that turned the target:
+// whether failing has changed. While its kind abstains, failures do not count.
+func (t *target) note(abstaining bool, c *Config, now time.Time) bool {
+	if !t.exists() {
+		t.streak = 0
+		return t.turn(false, now) // what cannot be reached by anyone is not down
+	}
+	failed := t.result.Verdict.Failed()
+	switch {
+	case !t.counts() || failed && abstaining:
+		return false
+	case failed == t.failing:
+		t.streak = 0
+		return false
+	}
+	t.streak++
+	need := c.Rise
+	if failed {
+		need = c.Fall
+	}
+	return t.streak >= need && t.turn(failed, now)
+}
+
+// turn sets failing and reports whether that changed it.
+func (t *target) turn(failing bool, now time.Time) bool {
+	if t.failing == failing {
+		return false
+	}
+	t.failing, t.streak, t.turned = failing, 0, now
+	return true
+}
+
+// next returns when to probe t again: at its place in the next interval, sooner
+// after a result that contradicts what is thought of it. A first failure is
+// followed up at once, for clients are being sent there; a first success after
+// a third of the interval, for it should last.
+func (t *target) next(now time.Time, c *Config) time.Time {
+	regular := t.first.Add(t.phase)
+	if passed := now.Sub(regular); passed >= 0 {
+		regular = now.Add(c.Interval - passed%c.Interval)
+	}
+	soon := regular
+	switch {
+	case t.streak == 0:
+	case t.failing:
+		soon = now.Add(c.Interval / 3)
+	default:
+		soon = now.Add(c.retry())
+	}
+	if soon.Before(regular) {
+		return soon
+	}
+	return regular
+}
+
+// retry returns the time from a first failure to the next probe.
+func (c *Config) retry() time.Duration { return min(time.Second, c.Interval/4) }
+
+// A queue is a heap of targets, the one that is due first on top.
+type queue []*target
+
+// Len returns the number of targets, for [heap.Interface].
+func (q queue) Len() int { return len(q) }
+
+// Less reports whether target i is due before target j.
+func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+
+// Swap swaps two targets.
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].at, q[j].at = i, j
+}
+
+// Push appends a target; use [heap.Push].
+func (q *queue) Push(x any) {
+	t := x.(*target) // only targets are pushed
+	t.at = len(*q)
+	*q = append(*q, t)
+}
+
+// Pop takes the last target off; use [heap.Pop].
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	t := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	t.at = -1
+	return t
+}
+
+// kinds is how many kinds of targets there are: two schemes over two families.
+const kinds = 4
+
+func kindOf(scheme index.Schemes, f index.Family) int {
+	k := int(f-index.V4) * 2
+	if scheme == index.HTTPS {
+		k++
+	}
+	return k
+}
+
+// ofKind undoes kindOf.
+func ofKind(k int) (index.Schemes, index.Family) {
+	scheme := index.HTTP
+	if k%2 == 1 {
+		scheme = index.HTTPS
+	}
+	return scheme, index.V4 + index.Family(k/2)
+}
