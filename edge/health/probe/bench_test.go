@@ -45,6 +45,12 @@ func BenchmarkProber(b *testing.B) {
 			p.Update(ix)
 		}
 	})
+	b.Run("State", func(b *testing.B) {
+		p := newProber(Config{}.withDefaults(), nil)
+		for b.Loop() {
+			p.State(ix)
+		}
+	})
 	b.Run("Result/publish", func(b *testing.B) {
 		p := newProber(Config{Fall: 1, Rise: 1}.withDefaults(), func(context.Context, plan, index.Family) Result { return Result{} })
 		p.Update(ix)

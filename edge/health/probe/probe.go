@@ -133,8 +133,7 @@ func (p *Prober) forget(t *target) {
 }
 
 // State returns the state of health of ix by what is down now: what Swap and
-// SetHealth of edge/answer's Engine ask for. It costs some 20 µs for a hundred
-// hosts.
+// SetHealth of edge/answer's Engine ask for. It costs 12 µs at 450 hosts.
 func (p *Prober) State(ix *index.Index) *health.State {
 	p.mu.Lock()
 	down := p.down
