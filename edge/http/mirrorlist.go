@@ -268,14 +268,14 @@ func appendListPath(buf, path []byte) []byte {
 	}
 }
 
-// send makes r.buf the body. The buffer goes, and r gets the one that the
-// response had: no byte is copied.
+// send answers with r.buf, which is copied: SwapBody would save that, but our
+// buffers are longer than most answers, and fasthttp's pool throws such away.
 func (r *request) send(status int, contentType string) {
 	r.ctx.SetStatusCode(status)
 	if contentType != "" {
 		r.ctx.SetContentType(contentType)
 	}
-	r.buf = r.ctx.Response.SwapBody(r.buf)
+	r.ctx.SetBody(r.buf)
 }
 
 // refuseList answers with a status and l.text.

@@ -138,7 +138,7 @@ func (p *listParams) parseCountries() {
 		c := &p.countries[i]
 		if c.global = bytes.EqualFold(c.text, []byte("global")); c.global {
 			p.global = true
-		} else if c.code = countryOf(c.text); c.code.Known() {
+		} else if c.code = parseCountry(c.text); c.code.Known() {
 			p.codes = append(p.codes, c.code)
 		}
 	}
@@ -148,19 +148,10 @@ func (p *listParams) parseAvoid() {
 	for rest := p.value[paramAvoid]; len(rest) > 0 && len(p.avoid) < maxCountries; {
 		var text []byte
 		text, rest, _ = bytes.Cut(rest, []byte(","))
-		if c := countryOf(text); c.Known() {
+		if c := parseCountry(text); c.Known() {
 			p.avoid = append(p.avoid, c)
 		}
 	}
-}
-
-// countryOf returns the country of a code, unknown for anything else.
-func countryOf(text []byte) geo.Country {
-	if len(text) != len(geo.Country{}) {
-		return geo.Country{}
-	}
-	c, _ := geo.ParseCountry(string(text)) // unknown on an error
-	return c
 }
 
 func (p *listParams) parseProtocols() {
