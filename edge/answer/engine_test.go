@@ -85,3 +85,28 @@ func TestSwap(t *testing.T) {
 		t.Error("Swap without health kept the old one")
 	}
 }
+
+// TestSetHealthKeepsTheIndex: new health never brings back an index that was
+// swapped out meanwhile.
+func TestSetHealthKeepsTheIndex(t *testing.T) {
+	a, b := compile(snapshot.Policy{}), compile(snapshot.Policy{})
+	none := func(*index.Index) *health.State { return nil }
+	for range 3000 {
+		var e answer.Engine
+		e.Swap(a, none)
+		started := make(chan struct{})
+		var setting sync.WaitGroup
+		setting.Go(func() {
+			<-started
+			e.SetHealth(none)
+		})
+		e.Swap(b, func(*index.Index) *health.State {
+			close(started) // SetHealth begins while Swap is under way
+			return nil
+		})
+		setting.Wait()
+		if e.View().Index != b {
+			t.Fatal("the old index is back")
+		}
+	}
+}
