@@ -8,6 +8,7 @@ import (
 	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/dns/zone"
 	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/pick"
 )
 
 // A lookup is one query for a tailored name, on its way to the engine.
@@ -46,6 +47,21 @@ func (l *lookup) answer(a *answer.Answer) []uint32 {
 		l.scope = max(l.scope, a.Scope())
 	}
 	return a.Hosts()
+}
+
+// answerInOrder is answer for records in which the order of the hosts is part
+// of the data: where there are several, it holds for no wider prefix than the
+// draw that made it.
+func (l *lookup) answerInOrder(a *answer.Answer) []uint32 {
+	hosts := l.answer(a)
+	if len(hosts) > 1 && !l.resolver {
+		sticky := pick.StickyBits6
+		if l.query.Client.Is4() {
+			sticky = pick.StickyBits4
+		}
+		l.scope = max(l.scope, sticky)
+	}
+	return hosts
 }
 
 // family is that over which the client will most likely fetch, where the

@@ -118,6 +118,7 @@ type Work struct {
 	lookup lookup
 	text   []byte
 	client netip.Addr // of Meta, unmapped
+	valid  bool       // the query has a valid server cookie
 	count  *shard
 }
 
@@ -157,12 +158,12 @@ func (s *Server) prepare(meta Meta, w *Work) (limit int) {
 	q := &w.query
 	w.client = meta.Client.Unmap().WithZone("")
 	w.edns = wire.EDNS{Server: s.config.Name, Secrets: *s.secrets.Load(), Client: w.client, Now: meta.Now}
-	w.edns.Valid = q.Cookie.Present && w.edns.Secrets.Verify(&q.Cookie, w.client, meta.Now)
-	w.count.query(meta.UDP, q, w.edns.Valid)
+	w.valid = q.Cookie.Present && w.edns.Secrets.Verify(&q.Cookie, w.client, meta.Now)
+	w.count.query(meta.UDP, q, w.valid)
 	switch {
 	case !meta.UDP:
 		return wire.MaxMessage
-	case s.config.MaxNoCookie > 0 && !w.edns.Valid:
+	case s.config.MaxNoCookie > 0 && !w.valid:
 		return min(q.Size, wire.MaxUDP, s.config.MaxNoCookie)
 	}
 	return min(q.Size, wire.MaxUDP)
@@ -171,7 +172,7 @@ func (s *Server) prepare(meta Meta, w *Work) (limit int) {
 // confirmCookie answers a query for a cookie, which asks nothing else (RFC
 // 7873 section 5.4).
 func (s *Server) confirmCookie(w *Work) {
-	if w.query.Cookie.Offered() && !w.edns.Valid {
+	if w.query.Cookie.Offered() && !w.valid {
 		w.reply.Rcode = wire.BadCookie
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/index"
-	"github.com/waypost/waypost/edge/pick"
 )
 
 // fillCNAME names the host in the best host's URL. Hosts whose URL has an
@@ -93,7 +92,7 @@ func (w *Work) fillHTTPS() bool {
 func (w *Work) writeHint(key uint16, f index.Family, size int) bool {
 	l, r := &w.lookup, &w.reply
 	l.query.Record = f
-	hosts := l.answer(&w.answer)
+	hosts := l.answerInOrder(&w.answer)
 	if len(hosts) == 0 {
 		return false
 	}
@@ -106,21 +105,12 @@ func (w *Work) writeHint(key uint16, f index.Family, size int) bool {
 }
 
 // fillURLs writes URI or TXT records with the base URLs of the best hosts.
-// Their order is part of the answer, so where there are several, it holds for
-// no wider prefix than a sticky draw does.
 func (w *Work) fillURLs() bool {
 	l := &w.lookup
 	l.query.Schemes = index.Web
-	hosts := l.answer(&w.answer)
+	hosts := l.answerInOrder(&w.answer)
 	if len(hosts) == 0 {
 		return false
-	}
-	if len(hosts) > 1 && !l.resolver {
-		sticky := pick.StickyBits6
-		if l.query.Client.Is4() {
-			sticky = pick.StickyBits4
-		}
-		l.scope = max(l.scope, sticky)
 	}
 	w.reply.OpenSet(wire.Answer)
 	for i, h := range hosts {

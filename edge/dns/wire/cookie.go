@@ -33,6 +33,7 @@ type Cookie struct {
 	Present bool
 	client  [clientCookieLen]byte
 	server  []byte // as the client sent it; empty if it has none yet
+	keep    bool   // the server cookie is good for a while yet
 }
 
 // parse reads an option (RFC 7873 section 5.2.2).
@@ -101,6 +102,7 @@ func (ss Secrets) Verify(c *Cookie, client netip.Addr, now uint32) bool {
 	}
 	for i := range ss {
 		if sign := ss[i].sign(c, c.server[:8], client); subtle.ConstantTimeCompare(sign[:], c.server[8:]) == 1 {
+			c.keep = i == 0 && age < cookieRenew
 			return true
 		}
 	}
@@ -108,10 +110,11 @@ func (ss Secrets) Verify(c *Cookie, client netip.Addr, now uint32) bool {
 }
 
 // append appends the cookie that the client shall use from now on: the one it
-// has, if that is valid and less than half an hour old, else a new one.
-func (ss Secrets) append(b []byte, c *Cookie, valid bool, client netip.Addr, now uint32) []byte {
+// has, if [Secrets.Verify] found it good, less than half an hour old and
+// signed by the first secret, else a new one.
+func (ss Secrets) append(b []byte, c *Cookie, client netip.Addr, now uint32) []byte {
 	b = append(b, c.client[:]...)
-	if valid && int32(now-binary.BigEndian.Uint32(c.server[4:])) < cookieRenew { //nolint:gosec // serial arithmetic
+	if c.keep {
 		return append(b, c.server...)
 	}
 	head := [8]byte{0: cookieVersion}

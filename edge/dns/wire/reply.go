@@ -20,9 +20,8 @@ const AtQuestion = 0
 type EDNS struct {
 	Server  string // for NSID
 	Secrets Secrets
-	Valid   bool // the query has a valid server cookie
-	Client  netip.Addr
-	Now     uint32 // Unix seconds
+	Client  netip.Addr // not v4-mapped
+	Now     uint32     // Unix seconds
 }
 
 // A Reply is one message to a client. Its memory is the caller's:
@@ -243,7 +242,7 @@ func (r *Reply) appendOptions(q *Query, e *EDNS) {
 	}
 	if q.Cookie.Present {
 		r.option(optionCookie, clientCookieLen+serverCookieLen)
-		r.b = e.Secrets.append(r.b, &q.Cookie, e.Valid, e.Client, e.Now)
+		r.b = e.Secrets.append(r.b, &q.Cookie, e.Client, e.Now)
 	}
 }
 
