@@ -1,5 +1,7 @@
 package http
 
+import "strings"
+
 // Percent-encoding of paths.
 //
 // A path in a URL keeps RFC 3986's unreserved characters, the slash, and those
@@ -27,13 +29,30 @@ func kept(c byte) bool {
 
 // appendEscaped appends path percent-encoded.
 func appendEscaped(dst, path []byte) []byte {
-	const hex = "0123456789ABCDEF"
 	for _, c := range path {
 		if kept(c) {
 			dst = append(dst, c)
 		} else {
-			dst = append(dst, '%', hex[c>>4], hex[c&15])
+			dst = appendEncoded(dst, c)
 		}
 	}
 	return dst
+}
+
+// appendExtValue appends a name as a header parameter's extended value (RFC
+// 8187, section 3.2.1), which keeps less than a path does.
+func appendExtValue(dst, name []byte) []byte {
+	for _, c := range name {
+		if kept(c) && strings.IndexByte("'()*,/:;=@", c) < 0 {
+			dst = append(dst, c)
+		} else {
+			dst = appendEncoded(dst, c)
+		}
+	}
+	return dst
+}
+
+func appendEncoded(dst []byte, c byte) []byte {
+	const hex = "0123456789ABCDEF"
+	return append(dst, '%', hex[c>>4], hex[c&15])
 }

@@ -3,6 +3,7 @@ package http
 import (
 	"encoding/xml"
 	"fmt"
+	"mime"
 	"strings"
 	"testing"
 
@@ -118,10 +119,23 @@ func TestNegotiation(t *testing.T) {
 			if res.StatusCode() == 200 {
 				got = string(res.Header.ContentType())
 			}
+			if named := peek(res, "Content-Disposition") != ""; named != (test.want != "" && test.vary != "") {
+				t.Errorf("%s: Content-Disposition: %s", test.uri, peek(res, "Content-Disposition"))
+			}
 			if got != test.want || peek(res, "Vary") != test.vary {
 				t.Errorf("%s %s with %q: %d %q, Vary %q", method, test.uri, test.accept, res.StatusCode(), got, peek(res, "Vary"))
 			}
 		}
+	}
+}
+
+func TestSaveAs(t *testing.T) {
+	s := newFixture()
+	path := "/pub/os/" + string(appendEscaped(nil, []byte(odd)))
+	res := get(t, s, german, path, "Accept", typeMetalink4)
+	_, params, err := mime.ParseMediaType(peek(res, "Content-Disposition"))
+	if err != nil || params["filename"] != odd+".meta4" {
+		t.Errorf("Content-Disposition: %s: %q, %v", peek(res, "Content-Disposition"), params, err)
 	}
 }
 

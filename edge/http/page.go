@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html/template"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -190,10 +191,19 @@ func (s *Server) pageSnapshot(version uint64, created time.Time) pageSnapshot {
 	p := pageSnapshot{Version: version}
 	if !created.IsZero() {
 		age := max(s.now().time.Sub(created), 0).Round(time.Second)
-		p.Created, p.Age = created.UTC().Format(time.RFC3339), age.String()
+		p.Created, p.Age = created.UTC().Format(time.RFC3339), ageText(age)
 		p.Seconds = int64(age / time.Second)
 	}
 	return p
+}
+
+// ageText returns an age as a person reads it.
+func ageText(age time.Duration) string {
+	const day = 24 * time.Hour
+	if age >= 2*day {
+		return strconv.Itoa(int(age/day)) + " days"
+	}
+	return age.String()
 }
 
 // start answers / with a page that says what this is.

@@ -53,14 +53,25 @@ func (s *Server) answerTarget(r *request, t *index.Target) {
 		r.ctx.Response.Header.Set(fasthttp.HeaderVary, fasthttp.HeaderAccept)
 		switch metalinkWanted(r.ctx.Request.Header.PeekAll(fasthttp.HeaderAccept)) {
 		case Metalink4:
+			r.saveAs(t, ".meta4")
 			s.metalink4(r, t, f)
 			return
 		case Metalink3:
+			r.saveAs(t, ".metalink")
 			s.metalink3(r, t)
 			return
 		}
 	}
 	s.redirect(r, t, f)
+}
+
+// saveAs names an answer that has another name than its path says: without
+// it, aria2 saves the metalink under the name of the file (RFC 6266).
+func (r *request) saveAs(t *index.Target, suffix string) {
+	r.buf = append(r.buf[:0], "attachment; filename*=UTF-8''"...)
+	r.buf = appendExtValue(r.buf, baseName(t.Path))
+	r.buf = append(r.buf, suffix...)
+	r.ctx.Response.Header.SetBytesV(fasthttp.HeaderContentDisposition, r.buf)
 }
 
 // sidecar answers for a known file's name with one of our suffixes, and
