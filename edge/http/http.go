@@ -1,18 +1,28 @@
 // Package http is the HTTP mouth of an edge: redirects, mirrorlists, metalinks
 // and pages for people. It is the home of fasthttp.
 //
-//	request ─► client address ─► route ─┬─ /…/mirrorlist, /…/metalink   MirrorManager's lists
-//	                                    └─ /PATH                       302, .meta4, .sha256, ?mirrorlist
+//	request ─► route ─► client ─┬─ /…/mirrorlist, /…/metalink   MirrorManager's lists
+//	           path             ├─ /PATH                        302, 304, by Accept a metalink
+//	                            ├─ /PATH.meta4, .sha256, …      what is known of a file
+//	                            └─ /PATH?mirrorlist, /          pages, and JSON
+//
+// A path is decoded once and resolved before anything else looks at it
+// (target.go), and encoded afresh where it goes into a header or a document
+// (escape.go, xml.go): no byte of a request gets into an answer another way.
+// Who the client is, and whom it is told by, is in client.go; what it may be
+// given is decided by edge/answer alone.
 //
 // Nothing of a fasthttp.RequestCtx outlives the handler, and nothing that a
 // handler writes into it may change afterwards. A handler takes the view of
 // the engine once; a request and its answer live in pooled memory, so that a
-// redirect allocates nothing of ours.
+// redirect allocates nothing of ours. It takes one to two microseconds beside
+// what fasthttp and the kernel need. Pages take up to milliseconds.
 package http
 
 import (
 	"log/slog"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,6 +99,7 @@ type request struct {
 
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
+	defer s.survive(ctx)
 	r, _ := s.pool.Get().(*request)
 	r.ctx, r.view = ctx, s.config.Engine.View()
 	r.kind, r.allDown, r.origin = Other, false, false
@@ -98,4 +109,16 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	r.ctx, r.view, r.answer.View = nil, nil, nil
 	r.client, r.given, r.target = netip.Addr{}, "", target{}
 	s.pool.Put(r)
+}
+
+// survive answers 500 where a handler panics. fasthttp would let the process
+// end, and one request that finds a mistake of ours could be sent to every
+// edge. What the request had in hand is not used again.
+func (s *Server) survive(ctx *fasthttp.RequestCtx) {
+	if x := recover(); x != nil {
+		s.config.Logger.Error("a request found a mistake of ours",
+			"uri", string(ctx.Request.Header.RequestURI()), "panic", x, "stack", string(debug.Stack()))
+		ctx.Response.Reset()
+		ctx.SetStatusCode(fasthttp.StatusInternalServerError)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/valyala/fasthttp"
@@ -218,6 +219,25 @@ func TestUnavailable(t *testing.T) {
 	s.config.Engine = &answer.Engine{}
 	if res := get(t, s, german, "/pub/os/f.iso"); res.StatusCode() != 503 || peek(res, "Retry-After") != "300" {
 		t.Errorf("before the first data: %s", res)
+	}
+}
+
+func TestSurvive(t *testing.T) {
+	s := newFixture()
+	s.config.Engine = &answer.Engine{}
+	s.config.Engine.Swap(nil, nil) // an engine that breaks its promise
+	for range 3 {
+		if res := get(t, s, german, "/pub/os/f.iso"); res.StatusCode() != 500 || len(res.Body()) > 0 {
+			t.Errorf("after a panic: %s", res)
+		}
+	}
+}
+
+func TestTick(t *testing.T) {
+	s := newFixture()
+	s.tick(time.Date(2026, 7, 5, 9, 0, 0, 0, time.FixedZone("", 7200)))
+	if got := string(s.now().http); got != "Sun, 05 Jul 2026 07:00:00 GMT" {
+		t.Errorf("HTTP date %s", got)
 	}
 }
 
