@@ -15,7 +15,7 @@
 // Nothing of a fasthttp.RequestCtx outlives the handler, and nothing that a
 // handler writes into it may change afterwards. A handler takes the view of
 // the engine once; a request and its answer live in pooled memory, so that a
-// redirect allocates nothing of ours. It takes one to two microseconds beside
+// redirect allocates nothing of ours. It takes a few microseconds beside
 // what fasthttp and the kernel need. Pages take up to milliseconds.
 package http
 
