@@ -171,7 +171,7 @@ func inputs(seed uint64) index.Inputs {
 }
 
 func clients(in index.Inputs, seed uint64) []netip.Addr {
-	out := synth.Clients(in, seed, 400)
+	out := synth.Clients(in, seed, 200)
 	for i := range in.Snapshot.Hosts {
 		for _, p := range in.Snapshot.Hosts[i].Netblocks {
 			out = append(out, p.Addr(), p.Addr().Prev())
@@ -330,7 +330,7 @@ func TestWithASNs(t *testing.T) {
 			}
 		}
 	})
-	for range 6 {
+	for range 4 {
 		var changes []netblock.Change
 		for range 1 + r.IntN(300) {
 			p := known[r.IntN(len(known))]

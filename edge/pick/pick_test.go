@@ -139,7 +139,7 @@ func TestDistribution(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			const n = 300_000
+			const n = 100_000
 			ix := weighted(tt.weights...)
 			m, r := find(ix), rand.New(rand.NewPCG(1, 2))
 			first, second := make([]int, len(tt.weights)), make([]int, len(tt.weights))
@@ -163,7 +163,7 @@ func TestWeightless(t *testing.T) {
 	m, r := find(ix), rand.New(rand.NewPCG(3, 4))
 	last := make([]int, 6)
 	var p pick.Picker
-	for range 100_000 {
+	for range 30_000 {
 		p.Order(ix, m, &pick.Query{Seed: r.Uint64()})
 		for i, h := range p.Hosts() {
 			if weightless := ix.Registered(h).Bandwidth == 0; weightless != (i >= 3) {
@@ -172,7 +172,7 @@ func TestWeightless(t *testing.T) {
 		}
 		last[p.Hosts()[5]]++
 	}
-	chiSquare(t, "last", last, []float64{1e5 / 3., 0, 1e5 / 3., 0, 0, 1e5 / 3.})
+	chiSquare(t, "last", last, []float64{1e4, 0, 1e4, 0, 0, 1e4})
 }
 
 // TestStickySpread draws once for each of many networks.
@@ -190,7 +190,7 @@ func TestStickySpread(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			const n = 200_000
+			const n = 65_536
 			first, second := make([]int, len(weights)), make([]int, len(weights))
 			var p pick.Picker
 			for i := range uint32(n) {
@@ -209,7 +209,7 @@ func TestStickySpread(t *testing.T) {
 // order of the others stays, for every client.
 func TestRendezvous(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 200 {
+	for range 12 {
 		var hosts []snapshot.Host
 		for i := range 3 + r.IntN(20) {
 			hosts = append(hosts, host(fmt.Sprintf("m%d", i), uint32(r.IntN(1000))))
@@ -218,7 +218,7 @@ func TestRendezvous(t *testing.T) {
 		all, fewer := compile(hosts...), compile(slices.Delete(slices.Clone(hosts), gone, gone+1)...)
 		up := hostset.Full(len(hosts))
 		up.Remove(uint32(gone))
-		for range 20 {
+		for range 200 {
 			seed := r.Uint64()
 			var want []string
 			for _, name := range names(all, &pick.Query{Seed: seed}) {
