@@ -42,6 +42,22 @@ func SchemeOf(url string) Schemes {
 	return OtherScheme
 }
 
+// String returns the name of a single scheme, as URLs have it, and other for
+// what has no name here.
+func (s Schemes) String() string {
+	switch s {
+	case HTTPS:
+		return "https"
+	case HTTP:
+		return "http"
+	case FTP:
+		return "ftp"
+	case RSYNC:
+		return "rsync"
+	}
+	return "other"
+}
+
 // A Family is an address family; the zero value stands for either.
 type Family uint8
 
@@ -50,6 +66,9 @@ const (
 	V4 Family = 1 + iota
 	V6
 )
+
+// String returns v4, v6, or any for the zero value.
+func (f Family) String() string { return [...]string{"any", "v4", "v6"}[f] }
 
 // FamilyOf returns the family of an unmapped address, or 0 for none.
 func FamilyOf(a netip.Addr) Family {

@@ -12,7 +12,7 @@ import (
 // curlCatalog has two mirrors, in Germany and in Japan, and a file of which
 // all is known. Its names do not resolve: nobody follows the redirects.
 const curlCatalog = `categories:
-  - {name: os, path: pub/os, policy: {sticky: true, minimum: 1}}
+  - {name: os, path: pub/os, policy: {sticky: true}}
 hosts:
   - {name: de, country: DE, urls: {os: ["https://de.mirror.test/os", "http://de.mirror.test/os"]}}
   - {name: jp, country: JP, urls: {os: ["http://jp.mirror.test/os"]}}
@@ -48,7 +48,7 @@ func (e *edge) curlRedirect(t *testing.T) {
 		a.want(t, 302, map[string]string{
 			"Location":      "https://de.mirror.test/os/f.iso",
 			"Cache-Control": "private, no-store",
-			"Digest":        "SHA-256=MOFJVevxNSJm3C/4Bn5oEEYH51CrudozZYK4r5Cfy1g=",
+			"Digest":        "SHA-256=MOFJVevxNSJm3C/4Bn5oEEYH51CrudOzZYK4r5Cfy1g=",
 			"Etag":          "?", // some
 			"Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT",
 			"Vary":          "Accept",

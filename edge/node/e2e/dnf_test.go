@@ -78,6 +78,7 @@ type dnf struct{ dir, root string }
 func newDNF(t *testing.T, where string) *dnf {
 	t.Helper()
 	dir := t.TempDir()
+	write(t, filepath.Join(dir, "log", "dnf.log"), "")
 	write(t, filepath.Join(dir, "repos", "test.repo"),
 		"[test]\nname=test\n"+where+"\nenabled=1\ngpgcheck=0\nmetadata_expire=0\n")
 	return &dnf{dir, filepath.Join(dir, "root")}

@@ -10,8 +10,8 @@
 //	}
 //	return doc.Err()
 //
-// Structs name their keys by a yaml tag, `yaml:"name"`; a field without one is
-// not read. Values may be structs, slices, maps from string, pointers,
+// Structs name their keys by a yaml tag, `yaml:"name"`; a field without one,
+// or with "-", is not read. Values may be structs, slices, maps from string, pointers,
 // strings, numbers, booleans, [time.Duration] as "30s", and everything that
 // unmarshals itself from text: addresses, prefixes, times. A list of one may be
 // written without its brackets. Keys in problems look like hosts[3].urls.os.
@@ -171,7 +171,7 @@ func (d *Doc) object(n ast.Node, v reflect.Value, key string) {
 	fields := map[string]int{}
 	var names []string
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" {
+		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
 			fields[name] = i
 			names = append(names, name)
 		}

@@ -1,0 +1,150 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/waypost/waypost/edge/answer"
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/geo"
+)
+
+// adminPages returns the pages for operators.
+func (n *Node) adminPages() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &metrics{n})
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", n.readyz)
+	mux.HandleFunc("GET /explain", n.explain)
+	mux.HandleFunc("GET /health", n.health)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /debug/pprof/")
+	})
+	return mux
+}
+
+// serveAdmin serves the pages for operators until ctx ends.
+func (n *Node) serveAdmin(ctx context.Context, l net.Listener) error {
+	server := &http.Server{Handler: n.adminPages(), ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
+	v := n.engine.View()
+	if v == nil {
+		http.Error(w, "no data is loaded", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintf(w, "ready: version %d of %s\n", v.Index.Version(), v.Index.Created().UTC().Format(time.RFC3339))
+}
+
+// explain answers why a client gets what it gets.
+func (n *Node) explain(w http.ResponseWriter, r *http.Request) {
+	v := n.engine.View()
+	q, err := ExplainQuery(v, r.URL.Query())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	x := v.Explain(q)
+	if r.URL.Query().Has("json") || strings.Contains(r.Header.Get("Accept"), "application/json") {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(x)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	WriteExplanation(w, x, time.Now())
+}
+
+// ExplainQuery makes a query of the parameters ip, path, country (a list, with
+// global), avoid_country and family (4 or 6: a DNS query for A or AAAA). The
+// error says which parameter is wrong.
+func ExplainQuery(v *answer.View, p url.Values) (*answer.Query, error) {
+	q := &answer.Query{Schemes: index.Web}
+	var err error
+	if q.Client, err = netip.ParseAddr(p.Get("ip")); err != nil {
+		return nil, fmt.Errorf("ip: want an IP address, got %q", p.Get("ip"))
+	}
+	path := strings.Trim(p.Get("path"), "/")
+	var ok bool
+	if q.Target, ok = v.Index.Find([]byte(path)); !ok {
+		return nil, fmt.Errorf("path: nothing of the name %q can exist here", path)
+	}
+	switch p.Get("family") {
+	case "":
+	case "4":
+		q.Record, q.Sticky, q.Schemes = index.V4, true, 0
+	case "6":
+		q.Record, q.Sticky, q.Schemes = index.V6, true, 0
+	default:
+		return nil, fmt.Errorf("family: want 4 or 6, got %q", p.Get("family"))
+	}
+	if q.Record == 0 {
+		q.Reach = index.FamilyOf(q.Client.Unmap())
+	}
+	return q, explainCountries(q, p)
+}
+
+func explainCountries(q *answer.Query, p url.Values) error {
+	for _, key := range []string{"country", "avoid_country"} {
+		for _, code := range strings.FieldsFunc(p.Get(key), func(r rune) bool { return r == ',' }) {
+			if key == "country" && strings.EqualFold(code, "global") {
+				q.Global = true
+				continue
+			}
+			c, err := geo.ParseCountry(code)
+			if err != nil {
+				return fmt.Errorf("%s: %w", key, err)
+			}
+			if key == "country" {
+				q.Countries = append(q.Countries, c)
+			} else {
+				q.Avoid = append(q.Avoid, c)
+			}
+		}
+	}
+	return nil
+}
+
+// health lists what is probed and how it is.
+func (n *Node) health(w http.ResponseWriter, _ *http.Request) {
+	if n.prober == nil {
+		http.Error(w, "this edge does not probe: the configuration has no edge.health", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(n.prober.Statuses())
+}
+
+// age returns the age of the data in seconds.
+func age(v *answer.View, now time.Time) float64 { return now.Sub(v.Index.Created()).Seconds() }
+
+// label returns a number as a metric label.
+func label(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,241 @@
+package node
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/waypost/waypost/edge/dns/wire"
+	"github.com/waypost/waypost/edge/dns/zone"
+	"github.com/waypost/waypost/edge/health/probe"
+	"github.com/waypost/waypost/edge/snapshot/strict"
+	"github.com/waypost/waypost/edge/source"
+)
+
+// File is a configuration file.
+type File struct {
+	// Edge is the half that answers clients.
+	Edge *Config `yaml:"edge"`
+}
+
+// Config is the configuration of one edge. Relative paths are relative to the
+// file that names them.
+type Config struct {
+	// Name is how the edge calls itself: NSID and id.server in DNS. Default:
+	// the name of the machine.
+	Name string `yaml:"name"`
+
+	// Source is where mirrors and their content come from. Required.
+	Source SourceConfig `yaml:"source"`
+
+	// Geo is where clients are.
+	Geo GeoConfig `yaml:"geo"`
+
+	// ASN is which AS clients are in.
+	ASN ASNConfig `yaml:"asn"`
+
+	// HTTP is the HTTP side. Without it, the edge does not speak HTTP.
+	HTTP *HTTPConfig `yaml:"http"`
+
+	// DNS is the DNS side. Without it, the edge does not speak DNS.
+	DNS *DNSConfig `yaml:"dns"`
+
+	// Health makes the edge probe mirrors. Without it all mirrors count as up.
+	Health *probe.Config `yaml:"health"`
+
+	// Admin is the listener for operators. Without it there is none.
+	Admin *AdminConfig `yaml:"admin"`
+
+	// mirrorlistServer is set by [MirrorlistServerCommand] only.
+	mirrorlistServer *mirrorlistMode
+}
+
+// SourceConfig has exactly one of its keys.
+type SourceConfig struct {
+	// Catalog is a catalogue file.
+	Catalog string `yaml:"catalog"`
+
+	// MirrorManager is what MirrorManager's generate-mirrorlist-cache writes.
+	MirrorManager *MirrorManagerConfig `yaml:"mirrormanager"`
+}
+
+// MirrorManagerConfig names MirrorManager's files.
+type MirrorManagerConfig struct {
+	// Cache is the mirrorlist_cache, a protobuf file. Required.
+	Cache string `yaml:"cache"`
+
+	// Continents is country_continent.csv. Default: the bundled table.
+	Continents string `yaml:"continents"`
+}
+
+// GeoConfig names MaxMind DB files, in the layout of GeoIP2 or of
+// ip-location-db. Several files of one kind, such as one for each address
+// family, are written as a list.
+type GeoConfig struct {
+	// Country has the country of each network. Default: the bundled database.
+	Country []string `yaml:"country"`
+
+	// City has coordinates. It matters where a policy says order: nearest.
+	// Default: a client stands in the middle of its country.
+	City []string `yaml:"city"`
+}
+
+// ASNConfig says how a client's prefix leads to its origin AS.
+type ASNConfig struct {
+	// File has lines "PREFIX ASN", plain, .gz or .zst.
+	File string `yaml:"file"`
+}
+
+// HTTPConfig is the configuration of the HTTP side.
+type HTTPConfig struct {
+	// Listen are the addresses and ports to listen at, over TCP. Required.
+	Listen []netip.AddrPort `yaml:"listen"`
+
+	// TrustedProxies are the peers whose X-Forwarded-For, X-Forwarded-Proto
+	// and ip= count. Default: none.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+
+	// StatisticsLog is a file to which a line for each list by repository is
+	// appended, as MirrorManager's statistics read it. Default: none.
+	StatisticsLog string `yaml:"statistics_log"`
+
+	// TruncateAddresses writes only the /24 or /48 of clients to that log.
+	TruncateAddresses bool `yaml:"truncate_addresses"`
+}
+
+// DNSConfig is the configuration of the DNS side.
+type DNSConfig struct {
+	// Listen are the addresses and ports to listen at, over UDP and TCP. Required.
+	Listen []netip.AddrPort `yaml:"listen"`
+
+	// CookieSecretFile has the secrets of DNS cookies (RFC 7873), a line of 32
+	// hexadecimal digits each: the first one makes cookies, all are accepted.
+	// All edges of an anycast group share it. Default: a random one.
+	CookieSecretFile string `yaml:"cookie_secret_file"`
+
+	// MaxNoCookie is how large, in bytes, a UDP answer to a client without a
+	// valid cookie may be; a larger one is truncated, and the client comes
+	// back over TCP. Default: 0, no such limit.
+	MaxNoCookie int `yaml:"max_nocookie"`
+
+	// Zones are the zones the edge is authoritative for. Required.
+	Zones []zone.Config `yaml:"zones"`
+}
+
+// AdminConfig is the configuration of the listener for operators.
+type AdminConfig struct {
+	// Listen is where /metrics, /healthz, /readyz, /explain and
+	// /debug/pprof are. Never make it public.
+	Listen netip.AddrPort `yaml:"listen"`
+}
+
+// ReadConfig reads and checks the configuration file at path. The error says
+// all that is wrong.
+func ReadConfig(path string) (*Config, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	var file File
+	doc := strict.Decode(path, data, &file)
+	if file.Edge == nil {
+		if doc.Err() == nil {
+			doc.Problem("", "want the key edge")
+		}
+		return nil, doc.Err()
+	}
+	c := file.Edge
+	c.resolve(filepath.Dir(path))
+	c.check(doc)
+	if c.Name == "" {
+		c.Name, _ = os.Hostname()
+	}
+	return c, doc.Err()
+}
+
+// resolve makes relative paths relative to dir.
+func (c *Config) resolve(dir string) {
+	paths := []*string{&c.Source.Catalog, &c.ASN.File}
+	if m := c.Source.MirrorManager; m != nil {
+		paths = append(paths, &m.Cache, &m.Continents)
+	}
+	for i := range c.Geo.Country {
+		paths = append(paths, &c.Geo.Country[i])
+	}
+	for i := range c.Geo.City {
+		paths = append(paths, &c.Geo.City[i])
+	}
+	if c.HTTP != nil {
+		paths = append(paths, &c.HTTP.StatisticsLog)
+	}
+	if c.DNS != nil {
+		paths = append(paths, &c.DNS.CookieSecretFile)
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+// check notes what is wrong with values that are well-formed each by itself.
+func (c *Config) check(doc *strict.Doc) {
+	s := c.Source
+	if (s.Catalog != "") == (s.MirrorManager != nil) {
+		doc.Problem("edge.source", "want exactly one of catalog, mirrormanager")
+	}
+	if s.MirrorManager != nil && s.MirrorManager.Cache == "" {
+		doc.Problem("edge.source.mirrormanager.cache", "want the path of a mirrorlist_cache")
+	}
+	if c.HTTP == nil && c.DNS == nil {
+		doc.Problem("edge", "want http or dns: this edge would not answer anybody")
+	}
+	if c.HTTP != nil && len(c.HTTP.Listen) == 0 {
+		doc.Problem("edge.http.listen", "want at least one address and port")
+	}
+	if c.DNS != nil {
+		c.checkDNS(doc)
+	}
+	if c.Admin != nil && !c.Admin.Listen.IsValid() {
+		doc.Problem("edge.admin.listen", "want an address and port such as 127.0.0.1:9090")
+	}
+	if c.Health != nil {
+		if err := c.Health.Validate(); err != nil {
+			doc.Problem("edge.health", "%v", err)
+		}
+	}
+}
+
+func (c *Config) checkDNS(doc *strict.Doc) {
+	if len(c.DNS.Listen) == 0 {
+		doc.Problem("edge.dns.listen", "want at least one address and port")
+	}
+	if c.DNS.MaxNoCookie < 0 {
+		doc.Problem("edge.dns.max_nocookie", "want a number of bytes that is not negative, got %d", c.DNS.MaxNoCookie)
+	}
+	if len(c.DNS.Zones) == 0 {
+		doc.Problem("edge.dns.zones", "want at least one zone")
+		return
+	}
+	if _, err := zone.Compile(c.DNS.Zones); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			doc.Problem("edge.dns.zones", "%s", strings.TrimSpace(line))
+		}
+	}
+	if c.DNS.CookieSecretFile != "" {
+		if _, err := wire.ReadSecrets(c.DNS.CookieSecretFile); err != nil {
+			doc.Problem("edge.dns.cookie_secret_file", "%v", err)
+		}
+	}
+}
+
+// files returns the files the edge reads its data from.
+func (c *Config) files() source.Config {
+	f := source.Config{Catalog: c.Source.Catalog, Countries: c.Geo.Country, Cities: c.Geo.City, ASNs: c.ASN.File}
+	if m := c.Source.MirrorManager; m != nil {
+		f.Cache, f.Continents = m.Cache, m.Continents
+	}
+	f.Aliases = c.mirrorlistServer != nil
+	return f
+}
