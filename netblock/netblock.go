@@ -46,11 +46,11 @@
 // Everything here is immutable: any number of goroutines may read it without
 // a lock, and a new version is swapped in through an atomic pointer. With
 // 732,000 prefixes of the real table, a country database, 1,000 netblocks and
-// hosts in 500 ASNs, a look-up of a random address takes about 12 ns in v4 and
-// 30 ns in v6 without allocation, and 30 to 60 ns where addresses are drawn
-// from the table's prefixes, since that misses the caches more often.
-// Compiling takes 60 ms, 1,000 changed prefixes 15 ms; the Map has 4 MiB, its
-// tables 13 MiB (bench/baseline/netblock.txt has the figures and the machine).
+// hosts in 500 ASNs, a look-up of a random address takes about 15 ns in v4 and
+// 30 ns in v6 without allocation; where addresses are drawn from the table's
+// prefixes, which misses the caches more often, 40 and 70 ns. Compiling takes
+// 50 ms, 1,000 changed prefixes 20 ms; the Map has 4 MiB, its tables 13 MiB.
+// These are the least times on a busy machine: bench/baseline/netblock.txt.
 package netblock
 
 import (
