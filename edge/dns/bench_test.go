@@ -18,7 +18,7 @@ import (
 // benchEngine has 450 hosts in 40 countries and 300 ASNs, 20,000 prefixes
 // with their ASN, and a country for every /8.
 func benchEngine() *answer.Engine {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a benchmark
+	r := rand.New(rand.NewPCG(1, 2))
 	code := func(i int) string { return string([]byte{'A' + byte(i%40/8), 'A' + byte(i%8)}) }
 	s := &snapshot.Snapshot{
 		Categories:  []snapshot.Category{{Name: "os", Path: "pub/os", Policy: snapshot.Policy{Minimum: 5, Bands: snapshot.AllBands}}},
@@ -53,7 +53,7 @@ func benchEngine() *answer.Engine {
 // BenchmarkAnswer: how long does one packet take, beside the socket?
 func BenchmarkAnswer(b *testing.B) {
 	s := testServer(b, func(c *Config) { c.Engine = benchEngine() })
-	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // a benchmark
+	r := rand.New(rand.NewPCG(3, 4))
 	random := func(n int, packet func(netip.Addr) []byte) (packets [][]byte) {
 		for range n {
 			packets = append(packets, packet(netip.AddrFrom4([4]byte{1 + byte(r.IntN(200)), byte(r.IntN(256)), byte(r.IntN(256))})))

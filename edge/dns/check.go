@@ -45,7 +45,7 @@ func (l *lookup) checkCNAME(ix *index.Index) error {
 	var problems []error
 	holders, named := ix.Holders(l.query.Target.Directory), false
 	for h := holders.Next(0); h >= 0; h = holders.Next(h + 1) {
-		n := uint32(h) //nolint:gosec // host numbers fit
+		n := uint32(h)
 		for _, u := range ix.URLs(l.query.Target.Category, n) {
 			if u.Scheme&index.Web == 0 {
 				continue

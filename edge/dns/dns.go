@@ -100,7 +100,7 @@ func (s *Server) Zones() *zone.Zones { return s.zones.Load() }
 // SetSecrets puts cookie secrets, at least one, in use.
 func (s *Server) SetSecrets(ss wire.Secrets) { s.secrets.Store(&ss) }
 
-func unixSeconds(t time.Time) uint32 { return uint32(t.Unix()) } //nolint:gosec // cookies use serial arithmetic
+func unixSeconds(t time.Time) uint32 { return uint32(t.Unix()) }
 
 // A Meta is what a socket knows of a query.
 type Meta struct {

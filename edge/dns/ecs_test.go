@@ -10,9 +10,9 @@ import (
 )
 
 // rawECS returns a query with a client subnet option of exactly these bytes.
-func rawECS(t testing.TB, name string, data ...byte) []byte {
-	t.Helper()
-	return query(t, name, dns.TypeA, opt(1232, &dns.EDNS0_LOCAL{Code: dns.EDNS0SUBNET, Data: data}))
+func rawECS(tb testing.TB, name string, data ...byte) []byte {
+	tb.Helper()
+	return query(tb, name, dns.TypeA, opt(1232, &dns.EDNS0_LOCAL{Code: dns.EDNS0SUBNET, Data: data}))
 }
 
 // TestSubnetForm has the cases for which gdnsd has tests, and their kin.

@@ -35,8 +35,8 @@ func country(code string) geo.Country {
 }
 
 // testZones has every kind of name.
-func testZones(t testing.TB) *zone.Zones {
-	t.Helper()
+func testZones(tb testing.TB) *zone.Zones {
+	tb.Helper()
 	zs, err := zone.Compile([]zone.Config{{
 		Name: "m.test",
 		NS:   map[string][]netip.Addr{"ns1.m.test": addrs("127.0.0.1"), "ns.other.test": nil},
@@ -77,7 +77,7 @@ $GENERATE 1-40 many IN A 192.0.2.$
 		IgnoreECS: true,
 	}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return zs
 }
@@ -104,8 +104,10 @@ func testIndex() *index.Index {
 			{Name: "de3", Country: country("DE"), Bandwidth: 100, Addresses: addrs("192.0.2.3"), DNS: true, Mounts: mounts("user@de3.example.org")},
 			{Name: "us1", Country: country("US"), Bandwidth: 100, ASNs: []uint32{64500}, Addresses: addrs("192.0.2.4", "2001:db8::4"), DNS: true, Mounts: mounts("us1.example.org")},
 			{Name: "ip", Country: country("US"), Bandwidth: 100, Addresses: addrs("192.0.2.5"), DNS: true, Mounts: mounts("192.0.2.5")},
-			{Name: "shut", Country: country("DE"), Bandwidth: 100, Private: true, Netblocks: prefixes("198.51.100.0/24", "10.1.0.0/16", "2001:db8:1::/48"),
-				Addresses: addrs("192.0.2.6", "2001:db8::6"), DNS: true, Mounts: mounts("shut.example.org")},
+			{
+				Name: "shut", Country: country("DE"), Bandwidth: 100, Private: true, Netblocks: prefixes("198.51.100.0/24", "10.1.0.0/16", "2001:db8:1::/48"),
+				Addresses: addrs("192.0.2.6", "2001:db8::6"), DNS: true, Mounts: mounts("shut.example.org"),
+			},
 			{Name: "out", Country: country("DE"), Bandwidth: 100, Addresses: addrs("192.0.2.7"), Mounts: mounts("out.example.org")},
 		},
 	}
@@ -131,17 +133,17 @@ func testEngine(down ...health.Target) *answer.Engine {
 	return e
 }
 
-func testServer(t testing.TB, change func(*Config)) *Server {
-	t.Helper()
+func testServer(tb testing.TB, change func(*Config)) *Server {
+	tb.Helper()
 	c := Config{Engine: testEngine(), Name: "edge1", Version: "waypost test", Secrets: wire.Secrets{{1, 2, 3}}}
 	if change != nil {
 		change(&c)
 	}
 	s, err := New(c)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s.SetZones(testZones(t))
+	s.SetZones(testZones(tb))
 	return s
 }
 
@@ -149,27 +151,27 @@ const testNow = 1_800_000_000
 
 // ask sends a query through the server and returns what miekg/dns makes of
 // the answer, which is our oracle; nil for none.
-func ask(t testing.TB, s *Server, query []byte, udp bool) *dns.Msg {
-	t.Helper()
-	return askFrom(t, s, query, Meta{Client: netip.MustParseAddr("203.0.113.9"), UDP: udp, Now: testNow})
+func ask(tb testing.TB, s *Server, query []byte, udp bool) *dns.Msg {
+	tb.Helper()
+	return askFrom(tb, s, query, Meta{Client: netip.MustParseAddr("203.0.113.9"), UDP: udp, Now: testNow})
 }
 
-func askFrom(t testing.TB, s *Server, query []byte, meta Meta) *dns.Msg {
-	t.Helper()
+func askFrom(tb testing.TB, s *Server, query []byte, meta Meta) *dns.Msg {
+	tb.Helper()
 	reply := s.Answer(make([]byte, 0, wire.MaxUDP), query, meta, s.NewWork())
 	if reply == nil {
 		return nil
 	}
 	m := &dns.Msg{}
 	if err := m.Unpack(reply); err != nil {
-		t.Fatalf("answer to %x does not parse: %v\n%x", query, err, reply)
+		tb.Fatalf("answer to %x does not parse: %v\n%x", query, err, reply)
 	}
 	return m
 }
 
 // query returns the packet of a question, after options have changed it.
-func query(t testing.TB, name string, rrtype uint16, options ...func(*dns.Msg)) []byte {
-	t.Helper()
+func query(tb testing.TB, name string, rrtype uint16, options ...func(*dns.Msg)) []byte {
+	tb.Helper()
 	m := &dns.Msg{}
 	m.SetQuestion(dns.Fqdn(name), rrtype)
 	m.RecursionDesired = false
@@ -179,7 +181,7 @@ func query(t testing.TB, name string, rrtype uint16, options ...func(*dns.Msg)) 
 	}
 	b, err := m.Pack()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

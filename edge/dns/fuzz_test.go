@@ -72,7 +72,7 @@ func FuzzOPT(f *testing.F) {
 		}
 		in := query(t, "m.test", dns.TypeA, opt(1232))
 		in = append(in, data...)
-		binary.BigEndian.PutUint16(in[len(in)-len(data)-2:], uint16(len(data))) //nolint:gosec // short
+		binary.BigEndian.PutUint16(in[len(in)-len(data)-2:], uint16(len(data)))
 		m := ask(t, s, in, true)
 		if got, want := m.Rcode != dns.RcodeFormatError, wellFormed(data); got != want {
 			t.Fatalf("%x: accepted %v, want %v", data, got, want)

@@ -59,14 +59,14 @@ func randomEngine(r *rand.Rand) *answer.Engine {
 	codes := []string{"DE", "FR", "US", "JP"}
 	s := &snapshot.Snapshot{
 		Categories: []snapshot.Category{{Name: "os", Path: "pub/os", Policy: snapshot.Policy{
-			Order: snapshot.Order(r.IntN(2)), Minimum: 1, Bands: snapshot.AllBands, //nolint:gosec // 0 or 1
+			Order: snapshot.Order(r.IntN(2)), Minimum: 1, Bands: snapshot.AllBands,
 		}}},
 		Directories: []snapshot.Directory{{Path: "pub/os"}},
 	}
 	var downs []health.Target
 	for i := range 1 + r.IntN(8) {
 		h := snapshot.Host{
-			Name: fmt.Sprintf("h%d", i), Country: country(codes[r.IntN(4)]), Bandwidth: uint32(r.IntN(3)) * 50, //nolint:gosec // small
+			Name: fmt.Sprintf("h%d", i), Country: country(codes[r.IntN(4)]), Bandwidth: uint32(r.IntN(3)) * 50,
 			ASNs: []uint32{64500 + r.Uint32N(4)}, PeerASNs: []uint32{64500 + r.Uint32N(4)},
 			Private: r.IntN(3) == 0, DNS: r.IntN(6) > 0,
 			Mounts: []snapshot.Mount{{URLs: []string{fmt.Sprintf("https://h%d.test/os", i)}}},
@@ -133,8 +133,8 @@ func TestScopesDoNotOverlap(t *testing.T) {
 	if testing.Short() {
 		rounds = 10
 	}
-	for seed := range uint64(rounds) { //nolint:gosec // small
-		r := rand.New(rand.NewPCG(seed, 7)) //nolint:gosec // a test
+	for seed := range uint64(rounds) {
+		r := rand.New(rand.NewPCG(seed, 7))
 		s := testServer(t, func(c *Config) { c.Engine = randomEngine(r) })
 		for _, q := range questions {
 			answers := map[netip.Prefix]string{}

@@ -45,7 +45,7 @@ func (ss *Sockets) listen(ctx context.Context, address string) error {
 		if err != nil {
 			return err
 		}
-		ss.UDP = append(ss.UDP, conn.(*net.UDPConn)) //nolint:errcheck // what ListenPacket gives for UDP
+		ss.UDP = append(ss.UDP, conn.(*net.UDPConn))
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (l *lookup) exists(ix *index.Index, rrtype uint16) bool {
 	}
 	holders := ix.Holders(t.Directory)
 	for h := holders.Next(0); h >= 0; h = holders.Next(h + 1) {
-		n := uint32(h) //nolint:gosec // host numbers fit
+		n := uint32(h)
 		if ix.Active().Has(n) && !lacking.Has(n) && l.has(ix, n, rrtype) {
 			return true
 		}

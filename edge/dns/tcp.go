@@ -97,7 +97,7 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, cs *connections) 
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
 			}
 			count.readErrors.Add(1)
@@ -183,7 +183,7 @@ func (s *Server) serveBatch(c net.Conn, in *bufio.Reader, client netip.Addr, cs 
 		reply := s.Answer(w.message, query, Meta{Client: client, Now: s.now.Load()}, w.work)
 		if reply != nil {
 			w.message = reply[:0]
-			w.out = binary.BigEndian.AppendUint16(w.out, uint16(len(reply))) //nolint:gosec // at most wire.MaxMessage
+			w.out = binary.BigEndian.AppendUint16(w.out, uint16(len(reply)))
 			w.out = append(w.out, reply...)
 		}
 		if _, err := in.Discard(len(query)); err != nil {
@@ -215,7 +215,7 @@ func readQuery(in *bufio.Reader) ([]byte, error) {
 	if size > maxQuery {
 		return nil, errTooLong
 	}
-	if _, err := in.Discard(2); err != nil {
+	if _, err = in.Discard(2); err != nil {
 		return nil, err
 	}
 	query, err := in.Peek(size)

@@ -2,6 +2,7 @@ package dns
 
 import (
 	"context"
+	"errors"
 	"net"
 
 	"github.com/waypost/waypost/edge/dns/wire"
@@ -21,7 +22,7 @@ func (s *Server) serveUDP(ctx context.Context, conn *net.UDPConn) {
 	for {
 		n, oobn, _, from, err := conn.ReadMsgUDPAddrPort(in, oob)
 		if err != nil {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return
 			}
 			w.count.readErrors.Add(1)

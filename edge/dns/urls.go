@@ -2,6 +2,7 @@ package dns
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/waypost/waypost/edge/dns/wire"
@@ -18,10 +19,8 @@ func (w *Work) fillCNAME() bool {
 	for tried, count := 0, 1; ; count *= 2 {
 		l.query.Count = count
 		hosts := l.answer(&w.answer)
-		for _, h := range hosts[tried:] {
-			if w.writeCNAME(h) {
-				return true
-			}
+		if slices.ContainsFunc(hosts[tried:], w.writeCNAME) {
+			return true
 		}
 		if tried = len(hosts); tried < count {
 			return false
@@ -97,7 +96,7 @@ func (w *Work) writeHint(key uint16, f index.Family, size int) bool {
 		return false
 	}
 	r.Uint16(key)
-	r.Uint16(uint16(len(hosts) * size)) //nolint:gosec // at most zone.MaxCount
+	r.Uint16(uint16(len(hosts) * size))
 	for _, h := range hosts {
 		r.Addr(address(l.view.Index, h, f))
 	}
@@ -149,8 +148,8 @@ func (w *Work) writeURL(place int, url []byte) {
 	r := &w.reply
 	r.OpenRecord(w.query.Type, wire.ClassIN, w.lookup.name.TTL)
 	if w.query.Type == wire.TypeURI { // RFC 7553 section 4.5
-		r.Uint16(uint16(place + 1)) //nolint:gosec // priority: at most zone.MaxCount
-		r.Uint16(1)                 // weight
+		r.Uint16(uint16(place + 1))
+		r.Uint16(1) // weight
 		r.Bytes(url)
 	} else {
 		for ; len(url) > 255; url = url[255:] {

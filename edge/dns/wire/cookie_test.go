@@ -24,7 +24,7 @@ func TestSipHash(t *testing.T) {
 	}
 }
 
-func unhex(t testing.TB, text string) []byte {
+func unhex(t *testing.T, text string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
 	if err != nil {
@@ -33,7 +33,7 @@ func unhex(t testing.TB, text string) []byte {
 	return b
 }
 
-func cookie(t testing.TB, text string) *Cookie {
+func cookie(t *testing.T, text string) *Cookie {
 	t.Helper()
 	c := &Cookie{}
 	if !c.parse(unhex(t, text)) {

@@ -102,5 +102,5 @@ func (s *Subnet) Scope(bits int) byte {
 	if s.Mapped {
 		bits += mappedBits
 	}
-	return byte(bits) //nolint:gosec // at most 128
+	return byte(bits)
 }

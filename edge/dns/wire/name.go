@@ -28,7 +28,7 @@ func (n *Name) parse(b []byte) int {
 	n.labels = 0
 	for at := 0; at < len(b) && at < len(n.b); {
 		size := int(b[at])
-		n.at[n.labels] = uint8(at) //nolint:gosec // below 255
+		n.at[n.labels] = uint8(at)
 		n.b[at] = b[at]
 		if at++; size == 0 {
 			n.n = at

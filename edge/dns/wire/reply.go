@@ -83,7 +83,7 @@ func (r *Reply) CloseSet() {
 func (r *Reply) Static(s Section, owner, count int, records []byte) {
 	r.OpenSet(s)
 	r.b = append(r.b, records...)
-	r.records = uint16(count) //nolint:gosec // zones hold no larger sets
+	r.records = uint16(count)
 	if owner != AtQuestion {
 		for at := r.set; at < len(r.b); at += 2 + recordLen + int(uint16At(r.b, at+10)) {
 			putUint16(r.b, at, pointer(owner))
@@ -101,13 +101,13 @@ func (r *Reply) Extra(count int, records []byte, needed bool) {
 	}
 	r.OpenSet(Additional)
 	r.b = append(r.b, records...)
-	r.records = uint16(count) //nolint:gosec // zones hold no larger sets
+	r.records = uint16(count)
 	r.CloseSet()
 }
 
 // pointer returns a compression pointer (RFC 1035 section 4.1.4) to what is
 // owner bytes into the question's name.
-func pointer(owner int) uint16 { return uint16(0xc000 | (headerLen + owner)) } //nolint:gosec // at most 255
+func pointer(owner int) uint16 { return uint16(0xc000 | (headerLen + owner)) }
 
 // OpenRecord starts a record of the question's name in the open set.
 func (r *Reply) OpenRecord(rrtype, class uint16, ttl uint32) {
@@ -119,7 +119,7 @@ func (r *Reply) OpenRecord(rrtype, class uint16, ttl uint32) {
 
 // CloseRecord ends the record.
 func (r *Reply) CloseRecord() {
-	putUint16(r.b, r.record-2, uint16(len(r.b)-r.record)) //nolint:gosec // the caller writes less than 64 KiB
+	putUint16(r.b, r.record-2, uint16(len(r.b)-r.record))
 }
 
 // DropSet takes the open RRset back.
@@ -168,7 +168,7 @@ func (r *Reply) Address(ttl uint32, a netip.Addr) {
 // CharacterString appends s, of at most 255 bytes, with its length before it
 // (RFC 1035 section 3.3).
 func (r *Reply) CharacterString(s []byte) {
-	r.b = append(r.b, byte(len(s))) //nolint:gosec // the caller sees to it
+	r.b = append(r.b, byte(len(s)))
 	r.b = append(r.b, s...)
 }
 
@@ -221,12 +221,12 @@ func (r *Reply) appendOPT(q *Query, e *EDNS) {
 	if q.DO {
 		do = 0x80
 	}
-	r.b = append(r.b, 0, 0, TypeOPT, MaxUDP>>8, MaxUDP&0xff, byte(r.Rcode>>4), 0, do, 0, 0, 0) //nolint:gosec // codes have 12 bits
+	r.b = append(r.b, 0, 0, TypeOPT, MaxUDP>>8, MaxUDP&0xff, byte(r.Rcode>>4), 0, do, 0, 0, 0)
 	start := len(r.b)
 	if r.Rcode != FormErr && r.Rcode != BadVers { // then the options mean nothing
 		r.appendOptions(q, e)
 	}
-	putUint16(r.b, start-2, uint16(len(r.b)-start)) //nolint:gosec // a few hundred bytes
+	putUint16(r.b, start-2, uint16(len(r.b)-start))
 }
 
 func (r *Reply) appendOptions(q *Query, e *EDNS) {
@@ -247,5 +247,5 @@ func (r *Reply) appendOptions(q *Query, e *EDNS) {
 }
 
 func (r *Reply) option(code, size int) {
-	r.b = append(r.b, byte(code>>8), byte(code), byte(size>>8), byte(size)) //nolint:gosec // small numbers
+	r.b = append(r.b, byte(code>>8), byte(code), byte(size>>8), byte(size))
 }

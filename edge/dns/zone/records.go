@@ -40,11 +40,11 @@ func (b *builder) checkRecord(h *dns.RR_Header) error {
 	case h.Ttl > maxTTL:
 		return fmt.Errorf("want a TTL of at most %d seconds, got %d", maxTTL, h.Ttl)
 	case h.Rrtype == dns.TypeSOA:
-		return errors.New("the SOA is made of soa:")
+		return errors.New("want it under soa, not here")
 	case h.Rrtype == dns.TypeDNAME:
 		return errors.New("DNAME is not supported")
 	case h.Rrtype == dns.TypeNS && h.Name == b.origin:
-		return errors.New("the zone's own NS are made of ns:")
+		return errors.New("want the zone's own NS under ns, not here")
 	}
 	return nil
 }
