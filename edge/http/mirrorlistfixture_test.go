@@ -71,8 +71,14 @@ func listSnapshot() *snapshot.Snapshot {
 		Created:    created,
 		Categories: []snapshot.Category{{Name: "fedora", Path: "pub/fedora", Enumerated: true, Policy: snapshot.Policy{Minimum: 5, Bands: snapshot.AllBands}}},
 		Directories: []snapshot.Directory{
-			{Path: "pub/fedora"}, {Path: "pub/fedora/amp"}, {Path: "pub/fedora/os"}, {Path: "pub/fedora/os/repodata"},
-			{Path: "pub/fedora/os/x y"}, {Path: "pub/fedora/plus+dir"}, {Path: "pub/fedora/us"}, {Path: "pub/fedora/zero"},
+			listTop:      {Path: "pub/fedora"},
+			listAmp:      {Path: "pub/fedora/amp"},
+			listOS:       {Path: "pub/fedora/os"},
+			listRepodata: {Path: "pub/fedora/os/repodata"},
+			listOdd:      {Path: "pub/fedora/os/x y"},
+			listPlus:     {Path: "pub/fedora/plus+dir"},
+			listUS:       {Path: "pub/fedora/us"},
+			listZero:     {Path: "pub/fedora/zero"},
 		},
 		Repositories: []snapshot.Repository{
 			{Name: "fedora-43", Arch: "x86_64", Path: "pub/fedora/os"},

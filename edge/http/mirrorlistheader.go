@@ -3,11 +3,13 @@ package http
 import (
 	"cmp"
 	"math/bits"
+	"slices"
 	"strconv"
 
 	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/match"
 	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/geo"
 )
@@ -46,7 +48,7 @@ func (l *list) appendHeader(buf []byte, r *request, minimum int) []byte {
 	buf = l.appendAsked(buf, ix, a)
 	if !a.Match.Asked() {
 		buf = l.appendOwn(buf, ix, &a.Place)
-		if l.global(a, cmp.Or(minimum, ix.Category(l.target.Category).Policy.Minimum)) {
+		if global(a.Match.Bands(), cmp.Or(minimum, ix.Category(l.target.Category).Policy.Minimum)) {
 			buf = append(buf, "country = global "...)
 		}
 	}
@@ -121,8 +123,8 @@ func (l *list) appendAsked(buf []byte, ix *index.Index, a *answer.Answer) []byte
 			found = true
 		}
 	}
-	bands := a.Match.Bands()
-	if found && (len(bands) == 0 || bands[0].Kind != snapshot.BandContinent) {
+	onContinent := func(b match.Band) bool { return b.Kind == snapshot.BandContinent }
+	if found && !slices.ContainsFunc(a.Match.Bands(), onContinent) {
 		return buf
 	}
 	for _, c := range l.params.codes {
@@ -139,13 +141,14 @@ func (l *list) appendOwn(buf []byte, ix *index.Index, place *index.Place) []byte
 	return l.appendCountries(buf, ix, ix.InContinent(place), place.Country)
 }
 
-// global reports whether the list is filled up from everywhere.
-func (l *list) global(a *answer.Answer, minimum int) bool {
+// global reports whether the list is filled up from everywhere, be it in vain.
+func global(bands []match.Band, minimum int) bool {
 	near := 0
-	for _, b := range a.Match.Bands() {
-		if b.Kind != snapshot.BandEverywhere {
-			near += b.Hosts.Len()
+	for i := range bands {
+		if bands[i].Kind == snapshot.BandEverywhere {
+			return true
 		}
+		near += bands[i].Hosts.Len()
 	}
 	return near < minimum
 }
