@@ -19,6 +19,11 @@
 //
 // An untailored answer has scope 0. So no two answers that differ, given at
 // the same moment to one resolver, have overlapping scopes.
+//
+// # What is not here
+//
+// Zones are not signed and not transferred: AXFR and IXFR are refused. CNAMEs
+// are not followed, not even inside a zone, so that an answer has one scope.
 package dns
 
 import (

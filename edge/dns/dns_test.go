@@ -193,6 +193,7 @@ func TestEDNS(t *testing.T) {
 
 func TestTruncation(t *testing.T) {
 	s := testServer(t, nil)
+	tiny := testServer(t, func(c *Config) { c.MaxNoCookie = 80 })
 	strict := testServer(t, func(c *Config) { c.MaxNoCookie = 300 })
 	for _, tc := range []struct {
 		name   string
@@ -208,6 +209,8 @@ func TestTruncation(t *testing.T) {
 		{"client's size", s, query(t, "many.m.test", dns.TypeA, opt(520)), true, 0, true},
 		{"1232 at most", s, query(t, "big.m.test", dns.TypeTXT, opt(4096)), true, 0, true},
 		{"TCP", s, query(t, "big.m.test", dns.TypeTXT), false, 40, false},
+		{"glue does not fit", tiny, query(t, "a.sub.m.test", dns.TypeA), true, 0, true},
+		{"other addresses do not fit", tiny, query(t, "m.test", dns.TypeNS), true, 2, false},
 		{"no cookie", strict, query(t, "many.m.test", dns.TypeA, opt(1232)), true, 0, true},
 		{"no cookie, TCP", strict, query(t, "many.m.test", dns.TypeA, opt(1232)), false, 40, false},
 		{"no cookie, small", strict, query(t, "txt.m.test", dns.TypeTXT), true, 1, false},

@@ -32,6 +32,10 @@ func Listen(ctx context.Context, addresses ...string) (Sockets, error) {
 	return ss, nil
 }
 
+// readBuffer holds bursts that come while a socket's goroutine does not run:
+// about 5,000 queries.
+const readBuffer = 4 << 20
+
 func (ss *Sockets) listen(ctx context.Context, address string) error {
 	config := net.ListenConfig{Control: control}
 	tcp, udp := networks(address)
@@ -45,7 +49,12 @@ func (ss *Sockets) listen(ctx context.Context, address string) error {
 		if err != nil {
 			return err
 		}
-		ss.UDP = append(ss.UDP, conn.(*net.UDPConn))
+		udpConn, ok := conn.(*net.UDPConn)
+		if !ok {
+			return fmt.Errorf("want a UDP socket, got %T", conn)
+		}
+		_ = udpConn.SetReadBuffer(readBuffer) // as much as the kernel allows
+		ss.UDP = append(ss.UDP, udpConn)
 	}
 	return nil
 }
