@@ -49,15 +49,12 @@ type mirrorlistMode struct {
 func (m *mirrorlistMode) sync() bool { return m != nil && !m.lateLog }
 
 // minimum returns enough as [edgehttp.Config] wants it, where 0 means the
-// policies' minimum.
+// policies' minimum. A list that would be empty is filled up in any case.
 func (m *mirrorlistMode) minimum() int {
-	switch {
-	case m == nil:
+	if m == nil {
 		return 0
-	case m.enough == 0:
-		return -1
 	}
-	return m.enough
+	return max(m.enough, 1)
 }
 
 // Run serves until ctx ends.
