@@ -115,7 +115,7 @@ func (a *asker) page(path string, status int) (addrs []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != status {
 		return nil, fmt.Errorf("status %d, %w", response.StatusCode, err)

@@ -202,7 +202,10 @@ func (c *Config) check(doc *strict.Doc) {
 	}
 	if c.Health != nil {
 		if err := c.Health.Validate(); err != nil {
-			doc.Problem("edge.health", "%v", err)
+			for line := range strings.Lines(err.Error()) {
+				key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
+				doc.Problem("edge.health."+key, "%s", text)
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func TestReadConfigProblems(t *testing.T) {
 		name, config string
 		want         []string // a line each, without the name of the file
 	}{
-		{"empty", "", []string{"want the key edge"}},
+		{"empty", "", []string{"1: want keys, got an empty file"}},
 		{"no edge", "egde: {}\n", []string{"1: egde: unknown key"}},
 		{"no source", "edge: {http: {listen: [\"127.0.0.1:1\"]}}\n", []string{"edge.source: want exactly one of"}},
 		{"two sources", "edge:\n  source: {catalog: a, mirrormanager: {cache: b}}\n  http: {listen: [\"127.0.0.1:1\"]}\n", []string{
@@ -67,7 +67,7 @@ func TestReadConfigProblems(t *testing.T) {
 		}},
 		{"nobody to answer", "edge: {source: {catalog: a}}\n", []string{"edge: want http or dns"}},
 		{"all over the place", `edge:
-  nmae: x
+  colour: x
   source: {mirrormanager: {}}
   geo: {country: {a: b}}
   http: {listen: [localhost, "127.0.0.1:99999"], trusted_proxies: [10.0.0.0/33]}
@@ -75,10 +75,10 @@ func TestReadConfigProblems(t *testing.T) {
   health: {interval: 1ms, rise: -1}
   admin: {}
 `, []string{
-			"2: edge.nmae: unknown key", "3: edge.source.mirrormanager.cache: want", "4: edge.geo.country",
+			"2: edge.colour: unknown key", "3: edge.source.mirrormanager.cache: want", "4: edge.geo.country",
 			"5: edge.http.listen[0]: want", "5: edge.http.listen[1]: want", "5: edge.http.trusted_proxies[0]: want",
 			"6: edge.dns.listen: want", "6: edge.dns.max_nocookie: want", "6: edge.dns.zones: want",
-			"7: edge.health", "interval: want 1s to 1h, got 1ms", "rise: want 1 to 100, got -1", "8: edge.admin.listen: want",
+			"7: edge.health.interval: want 1s to 1h, got 1ms", "7: edge.health.rise: want 1 to 100, got -1", "8: edge.admin.listen: want",
 		}},
 		{"zones", `edge:
   source: {catalog: a}
@@ -89,7 +89,7 @@ func TestReadConfigProblems(t *testing.T) {
       - name: m.test
         ns: {ns1.m.test: []}
         records: "x IN A nonsense"
-        mirrors: [{name: "@", path: pub/os, answer: cname}, {name: b, path: pub/os, count: 99, types: [mx]}]
+        mirrors: [{name: "@", path: pub/os, answer: cname}, {name: b, path: pub/os, count: 99}, {name: c, path: pub/os, types: [mx]}]
       - {name: m.test, ns: {ns.example.org: []}}
 `, []string{"edge.dns.zones", "m..test", "ns1.m.test", "nonsense", "cname", "count", "mx", "m.test"}},
 	}

@@ -103,10 +103,11 @@ Waypost is running. Its catalogue has real mirrors of Linux and Fedora:
   %[4]s
 Change that file and see the answers change within two seconds. Now paste:
 
-# A client in Germany is sent to a mirror there; the Link headers name the next best.
+# A client in Germany is sent to a mirror there.
 curl -sI 'http://%[1]s/pub/fedora/linux/releases/?ip=141.30.1.1'
 
-# The kernel has few mirrors: the nearest one wins. A client in Japan; the file's hash is known.
+# The kernel has few mirrors: the nearest one wins. A client in Japan; the Link headers
+# name the next best, and the file's hash is known.
 curl -sI 'http://%[1]s/pub/linux/kernel/v6.x/linux-6.12.tar.xz?ip=133.11.0.1'
 
 # The list that dnf asks for: the client's country first (Brazil), then its continent.

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/waypost/waypost/edge/answer"
+	edgedns "github.com/waypost/waypost/edge/dns"
+	"github.com/waypost/waypost/edge/dns/zone"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/source"
 )
@@ -200,10 +203,27 @@ func (c *CheckCommand) Run(out io.Writer) error {
 		row(len(config.DNS.Zones), "DNS zones")
 	}
 	_ = w.Flush()
-	for _, note := range s.Notes() {
+	for _, note := range append(s.Notes(), dnsWarnings(config, ix)...) {
 		fmt.Fprintln(out, "  "+note)
 	}
 	return nil
+}
+
+// dnsWarnings says which tailored names would have no good answers.
+func dnsWarnings(c *Config, ix *index.Index) (warnings []string) {
+	if c.DNS == nil {
+		return nil
+	}
+	zones, err := zone.Compile(c.DNS.Zones)
+	if err == nil {
+		err = edgedns.Check(zones, ix)
+	}
+	if err != nil {
+		for line := range strings.Lines(err.Error()) {
+			warnings = append(warnings, "warning: "+strings.TrimSpace(line))
+		}
+	}
+	return warnings
 }
 
 // RunCommand is waypost run.

@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -16,7 +15,12 @@ import (
 	"github.com/waypost/waypost/edge/node"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// fasthttp keeps two goroutines that go on for a while, or for ever.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+}
 
 // start runs an edge in this process until the test ends, with a configuration
 // whose file is dir/edge.yaml. It returns where it listens, by name.
@@ -63,21 +67,6 @@ func write(t *testing.T, path, text string) {
 	if err := os.Rename(fresh, path); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// get returns the status and body of a page.
-func get(t *testing.T, client *http.Client, url string) (status int, body string) {
-	t.Helper()
-	response, err := client.Get(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	b, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(b)
 }
 
 // newClient returns a client that follows no redirects.

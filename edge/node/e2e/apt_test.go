@@ -41,7 +41,7 @@ func aptDownload(t *testing.T, archive string) {
 	write(t, filepath.Join(dir, "state", "status"), "")
 	write(t, filepath.Join(dir, "cache", "archives", "partial", "x"), "")
 	write(t, filepath.Join(dir, "state", "lists", "partial", "x"), "")
-	apt := func(args ...string) string {
+	apt := func(args ...string) {
 		t.Helper()
 		var options []string
 		for _, o := range []string{
@@ -53,7 +53,7 @@ func aptDownload(t *testing.T, archive string) {
 		} {
 			options = append(options, "-o", o)
 		}
-		return run(t, "env", append(append([]string{"-C", dir, "apt-get"}, options...), args...)...)
+		run(t, "env", append(append([]string{"-C", dir, "apt-get"}, options...), args...)...)
 	}
 	apt("update")
 	apt("download", "hello")

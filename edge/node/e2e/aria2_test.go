@@ -31,6 +31,7 @@ func TestAria2(t *testing.T) {
 	}{
 		{"good", []string{goodDir, goodDir}, 0},
 		{"first is dead", []string{"", goodDir}, 0},
+		{"first has another file", []string{badDir, goodDir}, 32},
 		{"all have another file", []string{badDir, badDir}, 32},
 	}
 	for _, tt := range tests {

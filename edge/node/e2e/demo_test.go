@@ -20,9 +20,9 @@ func TestDemo(t *testing.T) {
 		command string
 		answer  []string
 	}{
-		{"ip=141.30.1.1'", []string{"302", "Location: http", "rel=duplicate", "rel=describedby", "Digest: "}},
-		{"ip=133.11.0.1'", []string{"302", ".jp/"}},
-		{"/mirrorlist?path=", []string{"# path = pub/fedora/linux/releases", "country = BR", "\nhttp"}},
+		{"/fedora/linux/releases/?ip=141.30.1.1'", []string{"302", "Location: http", ".de/"}},
+		{"ip=133.11.0.1'", []string{"302", "Location: http", ".jp/", "rel=duplicate", "rel=describedby", "Digest: SHA-256="}},
+		{"/mirrorlist?repo=", []string{"# repo = fedora-44", "country = BR", "\nhttp"}},
 		{"?mirrorlist&json", []string{`"country": "AU"`, `"rank": 1`, `"urls"`}},
 		{"linux.m.test", []string{"NOERROR", "CNAME", "CLIENT-SUBNET: 141.30.1.0/24/"}},
 		{"fedora.m.test", []string{"NOERROR", "CNAME", "CLIENT-SUBNET: 2001:200::/32/"}},

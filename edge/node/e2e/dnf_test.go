@@ -23,6 +23,7 @@ func TestDNF(t *testing.T) {
 
 // In the metalink the first mirror, of the client's own network, is dead.
 func dnfMetalink(t *testing.T, repo string) {
+	t.Helper()
 	m, dead := startMirror(t, repo), deadURL(t)
 	e := startEdge(t, rpmCatalog(t, repo, dead, m.url), "")
 	list := get(t, "http://"+e.http+"/metalink?repo=os-43&arch=x86_64")
@@ -36,6 +37,7 @@ func dnfMetalink(t *testing.T, repo string) {
 }
 
 func dnfMirrorlist(t *testing.T, repo string) {
+	t.Helper()
 	m := startMirror(t, repo)
 	e := startEdge(t, rpmCatalog(t, repo, deadURL(t), m.url), "")
 	newDNF(t, "mirrorlist=http://"+e.http+"/mirrorlist?repo=os-43&arch=$basearch").install(t, "hello")
@@ -44,6 +46,7 @@ func dnfMirrorlist(t *testing.T, repo string) {
 // Every file is redirected, to the mirror of the client's own network at first.
 // That mirror dies: when probes have found out, nobody is sent there.
 func dnfRedirect(t *testing.T, repo string) {
+	t.Helper()
 	own, other, third := startMirror(t, repo), startMirror(t, repo), startMirror(t, repo)
 	e := startEdge(t, rpmCatalog(t, repo, own.url, other.url, third.url), "  health: {interval: 1s, timeout: 500ms}\n")
 	newDNF(t, "baseurl=http://"+e.http+"/pub/os/43").install(t, "hello")

@@ -64,7 +64,7 @@ func (e *edge) ready() bool {
 	if err != nil {
 		return false
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // only read
 	return response.StatusCode == http.StatusOK
 }
 
@@ -87,7 +87,7 @@ func (e *edge) location(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // only read
 	if response.StatusCode != http.StatusFound {
 		t.Fatalf("GET %s: status %d, want 302", path, response.StatusCode)
 	}
@@ -101,7 +101,7 @@ func get(t *testing.T, url string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // only read
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("GET %s: status %d, %v\n%s", url, response.StatusCode, err, body)

@@ -27,7 +27,7 @@ func TestPackets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // nothing is left to say
 	tests := []struct {
 		name, packet string
 		rcode        int // -1: no answer
@@ -127,7 +127,7 @@ func tcpPackets(t *testing.T, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // nothing is left to say
 	query := unhex(t, header+"0001000000000000"+question)
 	framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(query))), query...)
 	if _, err = conn.Write(append(append(append([]byte(nil), framed...), framed...), framed...)); err != nil {

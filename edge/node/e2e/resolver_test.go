@@ -47,7 +47,7 @@ remote-control:
 		"hello.m.test TXT":    {"status: NOERROR", "hello world"},
 		"m.test A":            {"status: NOERROR", "192.0.2."},
 		"m.test AAAA":         {"status: NOERROR", "2001:db8::"},
-		"m.test TXT":        {"status: NOERROR", "https://"},
+		"m.test TXT":          {"status: NOERROR", "https://"},
 		"a.b.m.test A":        {"status: NOERROR", "192.0.2.1"},
 		"b.m.test A":          {"status: NOERROR", "ANSWER: 0"},
 		"nope.m.test A":       {"status: NXDOMAIN"},
