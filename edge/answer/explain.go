@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/match"
 	"github.com/waypost/waypost/edge/snapshot"
@@ -59,7 +60,7 @@ type Chosen struct {
 	Down    bool     `json:"down,omitempty"` // and so left out, unless all are
 }
 
-// Rejected is a host that is not eligible.
+// Rejected is a host that is not eligible, or has no place in the answer.
 type Rejected struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
@@ -86,11 +87,7 @@ func (v *View) Explain(q *Query) *Explanation {
 	}
 	x.explainClient(ix, &a.Place)
 	x.explainBands(v, &a)
-	for h, why := range match.Explain(ix, &a.Query) {
-		if why != match.Eligible {
-			x.Rejected = append(x.Rejected, Rejected{ix.Registered(uint32(h)).Name, why.String()})
-		}
-	}
+	x.explainRejected(ix, &a)
 	return x
 }
 
@@ -131,6 +128,24 @@ func (x *Explanation) explainBands(v *View, a *Answer) {
 		}
 		left.Each(func(h uint32) { out.Hosts = append(out.Hosts, v.chosen(a, h, true)) })
 		x.Bands = append(x.Bands, out)
+	}
+}
+
+// explainRejected fills in the hosts that are in no band, and why.
+func (x *Explanation) explainRejected(ix *index.Index, a *Answer) {
+	banded := hostset.Make(ix.Hosts())
+	for _, b := range a.Match.Bands() {
+		banded.Or(b.Hosts)
+	}
+	for h, why := range match.Explain(ix, &a.Query) {
+		reason := why.String()
+		switch {
+		case banded.Has(uint32(h)):
+			continue
+		case why == match.Eligible:
+			reason = "in no band of the policy, or beyond the end of the list"
+		}
+		x.Rejected = append(x.Rejected, Rejected{ix.Registered(uint32(h)).Name, reason})
 	}
 }
 

@@ -46,7 +46,7 @@ type Index struct {
 }
 
 // Compile builds the index of in. It takes the snapshot as it is: sources
-// have refused what is wrong. It costs about a second at 450 hosts × 60,000
+// have refused what is wrong. It costs about 0.2 seconds at 450 hosts × 60,000
 // directories and 730,000 prefixes.
 func Compile(in Inputs) *Index {
 	if in.Continents == nil {
