@@ -73,7 +73,7 @@ func (c *MirrorlistServerCommand) Run(ctx context.Context, out io.Writer) error 
 	case err = <-done:
 		return err
 	case <-n.Listened():
-		fmt.Fprintf(out, "Listening on http://%s\n", n.Addresses()["http"][0])
+		_, _ = fmt.Fprintf(out, "Listening on http://%s\n", n.Addresses()["http"][0])
 	}
 	return <-done
 }
@@ -110,7 +110,7 @@ func (c *MirrorlistServerCommand) address(out io.Writer) (netip.AddrPort, error)
 	}
 	port, err := strconv.ParseUint(c.Port, 10, 16)
 	if err != nil {
-		fmt.Fprintf(out, "--port %q is no TCP port; using %d\n", c.Port, defaultPort)
+		_, _ = fmt.Fprintf(out, "--port %q is no TCP port; using %d\n", c.Port, defaultPort)
 		port = defaultPort
 	}
 	return netip.AddrPortFrom(ip, uint16(port)), nil
