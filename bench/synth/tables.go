@@ -59,7 +59,7 @@ func (m *maker) asnRows() []netblock.Entry {
 
 // placeTables draws disjoint prefixes with a country, and a cell within it.
 // A twentieth of the prefixes has neither.
-func (m *maker) placeTables() (where, cells *netblock.Table) {
+func (m *maker) placeTables() (where *netblock.Table, cells *netblock.Map) {
 	var codes, places []netblock.Entry
 	add := func(p netip.Prefix) {
 		if m.oneIn(20) {
@@ -78,7 +78,8 @@ func (m *maker) placeTables() (where, cells *netblock.Table) {
 	for _, p := range m.cut(space6(), m.c.Prefixes/40) {
 		add(p)
 	}
-	return netblock.NewTable(codes), netblock.NewTable(places)
+	layer := netblock.Layer{Table: netblock.NewTable(places)}
+	return netblock.NewTable(codes), netblock.Compile(netblock.Config{Layers: [netblock.Layers]netblock.Layer{layer}})
 }
 
 // cut cuts p into about n disjoint prefixes of uneven sizes.

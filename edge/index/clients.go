@@ -68,7 +68,7 @@ func compileClients(in Inputs) clients {
 			layerChain:   {Table: declared},
 			layerASN:     {Table: in.ASNs, Value: func(raw uint32) uint32 { return asnNumber[raw] }},
 			layerCountry: {Table: in.Countries, Value: func(raw uint32) uint32 { return cl.countryOf[geo.CountryFromUint32(raw)] }},
-			layerCell:    {Table: in.Places, Value: cellNumber},
+			layerCell:    {Map: in.Places, Value: cellNumber},
 		},
 		Fold: func(t *netblock.Tuple) {
 			if c := cl.chains[t[layerChain]].country; c.Known() {
@@ -169,10 +169,8 @@ func (cl *clients) compileCells(in Inputs) func(uint32) uint32 {
 		return func(uint32) uint32 { return 0 }
 	}
 	numbers := map[uint32]uint32{}
-	for _, cell := range in.Places.All() {
-		if _, ok := numbers[cell]; ok {
-			continue
-		}
+	for class := range in.Places.Classes() {
+		cell := in.Places.Tuple(netblock.Class(class))[0]
 		if p, ok := geo.CellCenter(cell); ok {
 			numbers[cell] = uint32(len(cl.cells))
 			cl.cells = append(cl.cells, p.Vec())

@@ -31,7 +31,7 @@ type Inputs struct {
 	Continents *geo.Continents // nil: no country has a continent
 
 	Countries *netblock.Table // prefix → [geo.Country.Uint32]; nil: none is known
-	Places    *netblock.Table // prefix → [geo.Cell]; nil: none is known
+	Places    *netblock.Map   // address → [geo.Cell], in layer 0; nil: none is known
 	ASNs      *netblock.Table // prefix → origin AS; nil: none is known
 }
 

@@ -120,7 +120,8 @@ func slowPlace(in index.Inputs, rows tables, a netip.Addr, source int) client {
 	if middle, ok := geo.Centroid(country); ok {
 		c.Vec = middle.Vec()
 	}
-	if at, ok := geo.CellCenter(rows.places.longest(a)); ok && s.Categories[0].Policy.Order == snapshot.Nearest {
+	class, _ := rows.places.Lookup(a)
+	if at, ok := geo.CellCenter(rows.places.Tuple(class)[0]); ok && s.Categories[0].Policy.Order == snapshot.Nearest {
 		c.Vec = at.Vec()
 	}
 	return c
@@ -129,11 +130,14 @@ func slowPlace(in index.Inputs, rows tables, a netip.Addr, source int) client {
 // table is a raw table by prefix; longest tries all lengths.
 type table map[netip.Prefix]uint32
 
-type tables struct{ countries, places, asns table }
+type tables struct {
+	countries, asns table
+	places          *netblock.Map // which has its own twin
+}
 
 func raw(in index.Inputs) tables {
 	rows := func(t *netblock.Table) table { return maps.Collect(t.All()) }
-	return tables{rows(in.Countries), rows(in.Places), rows(in.ASNs)}
+	return tables{rows(in.Countries), rows(in.ASNs), in.Places}
 }
 
 func (t table) longest(a netip.Addr) uint32 {

@@ -196,7 +196,9 @@ func (c *CheckCommand) Run(out io.Writer) error {
 	row(ix.Directories(), "directories")
 	row(ix.Files().Len(), "files")
 	row(in.Countries.Len(), "networks with a country")
-	row(in.Places.Len(), "networks with a place")
+	if in.Places != nil {
+		row(in.Places.Classes()-1, "places of clients")
+	}
 	row(in.ASNs.Len(), "prefixes with an AS")
 	row(ix.Map().Classes(), "classes of clients")
 	if config.DNS != nil {

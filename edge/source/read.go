@@ -118,7 +118,9 @@ func countries(dbs []*mmdb.DB, aliases bool) (*netblock.Table, error) {
 	})
 }
 
-func readPlaces(paths []string) (*netblock.Table, []string, error) {
+// readPlaces makes a map of the places at once: a city database has millions
+// of rows, of which the grid leaves a fraction.
+func readPlaces(paths []string) (*netblock.Map, []string, error) {
 	if len(paths) == 0 {
 		return nil, nil, nil
 	}
@@ -127,7 +129,11 @@ func readPlaces(paths []string) (*netblock.Table, []string, error) {
 		return nil, nil, err
 	}
 	t, err := places(dbs)
-	return t, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	layers := [netblock.Layers]netblock.Layer{{Table: t}}
+	return netblock.Compile(netblock.Config{Layers: layers}), nil, nil
 }
 
 func places(dbs []*mmdb.DB) (*netblock.Table, error) {

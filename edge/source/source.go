@@ -47,7 +47,7 @@ type Source struct {
 	snapshot   part[*snapshot.Snapshot]
 	continents part[*geo.Continents]
 	countries  part[*netblock.Table]
-	places     part[*netblock.Table]
+	places     part[*netblock.Map]
 	asns       part[*netblock.Table]
 
 	version uint64
@@ -66,7 +66,7 @@ func New(c Config) *Source {
 	}
 	s.continents = part[*geo.Continents]{paths: named(c.Continents), read: readContinents}
 	s.countries = part[*netblock.Table]{paths: c.Countries, read: countryReader(c.Aliases)}
-	s.places = part[*netblock.Table]{paths: c.Cities, read: readPlaces}
+	s.places = part[*netblock.Map]{paths: c.Cities, read: readPlaces}
 	s.asns = part[*netblock.Table]{paths: named(c.ASNs), read: readASNs}
 	return s
 }
