@@ -9,9 +9,14 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
-
-	"github.com/waypost/waypost/edge/dns/wire"
 )
+
+// maxProblems ends the reading of zone text: somebody gave us another file.
+const maxProblems = 100
+
+// maxSet is how many bytes the records of one name and type may have, so that
+// they fit into a message over TCP.
+const maxSet = 60000
 
 // addRecords reads the zone text.
 func (b *builder) addRecords() {
@@ -19,19 +24,28 @@ func (b *builder) addRecords() {
 	zp.SetDefaultTTL(DefaultTTL)
 	for rr, ok := zp.Next(); ok; rr, ok = zp.Next() {
 		h := rr.Header()
-		h.Name = canonical(h.Name)
 		if err := b.checkRecord(h); err != nil {
 			b.problem("records: %s %s: %w", h.Name, dns.Type(h.Rrtype), err)
 			continue
 		}
 		b.add(rr)
+		if len(b.problems) > maxProblems {
+			b.problem("records: more than %d problems", maxProblems)
+			return
+		}
 	}
 	if err := zp.Err(); err != nil {
 		b.problem("records: %w", err)
 	}
 }
 
+// checkRecord makes the owner canonical and refuses what a zone cannot have.
 func (b *builder) checkRecord(h *dns.RR_Header) error {
+	name, err := canonical(h.Name) // the first record need not have one
+	if err != nil {
+		return err
+	}
+	h.Name = name
 	switch {
 	case h.Class != dns.ClassINET:
 		return fmt.Errorf("want class IN, got %s", dns.Class(h.Class))
@@ -71,6 +85,10 @@ func (b *builder) add(rr dns.RR) {
 		b.problem("%s %s: records of one name and type want the same TTL", h.Name, dns.Type(h.Rrtype))
 		return
 	}
+	if len(set.Records)+len(record) > maxSet {
+		b.problem("%s %s: want at most %d bytes of records", h.Name, dns.Type(h.Rrtype), maxSet)
+		return
+	}
 	for at := 0; at < len(set.Records); at = recordEnd(set.Records, at) {
 		if bytes.Equal(set.Records[at:recordEnd(set.Records, at)], record) {
 			return
@@ -97,7 +115,7 @@ func recordEnd(records []byte, at int) int {
 func (b *builder) pack(rr dns.RR) []byte {
 	bare := dns.Copy(rr)
 	bare.Header().Name = "."
-	buf := make([]byte, wire.MaxMessage)
+	buf := make([]byte, dns.Len(bare)+1)
 	n, err := dns.PackRR(bare, buf, 0, nil, false)
 	if err != nil {
 		b.problem("%s %s: %w", rr.Header().Name, dns.Type(rr.Header().Rrtype), err)
@@ -118,38 +136,49 @@ func address(name string, ttl uint32, a netip.Addr) dns.RR {
 	return &dns.AAAA{Hdr: header(name, dns.TypeAAAA, ttl), AAAA: a.AsSlice()}
 }
 
-// fullName returns a name in lower case with a dot at its end.
+// fullName returns a name in lower case with a dot at its end. Names of the
+// configuration have nothing that zone text would have to escape.
 func fullName(text string) (string, error) {
 	name := strings.ToLower(dns.Fqdn(text))
 	if _, ok := dns.IsDomainName(name); !ok || text == "" || strings.ContainsFunc(text, unfit) {
 		return "", fmt.Errorf("want a domain name, got %q", text)
 	}
-	return canonical(name), nil
+	return canonical(name)
 }
 
-func unfit(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`@"();$`, r) }
+func unfit(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`@"();$\`, r) }
 
-// wireName returns a full name in wire form.
-func wireName(name string) string {
+// packName returns a full name in wire form and lower case.
+func packName(name string) ([]byte, error) {
 	buf := make([]byte, 256)
 	n, err := dns.PackDomainName(name, buf, 0, nil, false)
-	if err != nil { // fullName and the zone parser let no such name through
-		panic(fmt.Sprintf("packing %q: %v", name, err))
+	if err != nil || name == "" {
+		return nil, fmt.Errorf("want a domain name, got %q", name)
 	}
 	for i, c := range buf[:n] {
 		if 'A' <= c && c <= 'Z' { // lengths are below 64
 			buf[i] = c + 'a' - 'A'
 		}
 	}
-	return string(buf[:n])
+	return buf[:n], nil
 }
 
 // canonical returns a full name in the one way to write it: lower case, and
 // nothing escaped that need not be.
-func canonical(name string) string {
-	text, _, err := dns.UnpackDomainName([]byte(wireName(name)), 0)
+func canonical(name string) (string, error) {
+	packed, err := packName(name)
 	if err != nil {
-		panic(fmt.Sprintf("unpacking %q: %v", name, err))
+		return "", err
 	}
-	return text
+	text, _, err := dns.UnpackDomainName(packed, 0)
+	return text, err
+}
+
+// wireName returns a canonical name in wire form.
+func wireName(name string) string {
+	packed, err := packName(name)
+	if err != nil {
+		panic(fmt.Sprintf("packing a canonical name: %v", err))
+	}
+	return string(packed)
 }

@@ -90,10 +90,14 @@ func (b *builder) addExtra() {
 		}
 		for at := 0; at < len(set.Records); at = recordEnd(set.Records, at) {
 			server, _, err := dns.UnpackDomainName(set.Records[at+dataStart:recordEnd(set.Records, at)], 0)
-			if err != nil {
-				panic("a name that was packed before: " + err.Error())
+			if err == nil {
+				server, err = canonical(server)
 			}
-			b.addGlue(name, set, canonical(server))
+			if err != nil {
+				b.problem("records: %s NS: %w", name, err)
+				continue
+			}
+			b.addGlue(name, set, server)
 		}
 	}
 }

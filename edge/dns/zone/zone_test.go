@@ -158,12 +158,14 @@ func TestProblems(t *testing.T) {
 		{"path", mirror(Mirror{Name: "x"}), `mirrors: "x": path: want`},
 		{"no mirror name", mirror(Mirror{Path: "p"}), `mirrors: "": want a name`},
 		{"bad mirror name", mirror(Mirror{Name: "a..b", Path: "p"}), `mirrors: "a..b": want a domain name`},
+		{"escaped dot", mirror(Mirror{Name: `b\`, Path: "p"}), `mirrors: "b\\": want a domain name`},
 		{"outside", mirror(Mirror{Name: "x.other.", Path: "p"}), `mirrors: "x.other.": is outside the zone`},
 		{"not relative", mirror(Mirror{Name: "x.m.test", Path: "p"}), `names are relative to the zone: want "x"`},
 		{"below a cut", mirror(Mirror{Name: "x.sub", Path: "p"}), "mirrors: x.sub.m.test.: is at or below the delegation of sub.m.test."},
 		{"two mirrors", with(func(c *Config) { c.Mirrors = append(c.Mirrors, c.Mirrors[0]) }), `mirrors: "@": there are two mirrors`},
 		{"syntax", records("x IN A 300.0.2.1\n"), `zone "m.test": records: dns: bad A A: "300.0.2.1" at line: 8:`},
 		{"outside record", records("x.other. IN A 192.0.2.1\n"), "records: x.other. A: is outside the zone"},
+		{"no owner", with(func(c *Config) { c.Records = " IN A 192.0.2.1\n" }), `records:  A: want a domain name, got ""`},
 		{"class", records("x CH TXT a\n"), "records: x.m.test. TXT: want class IN, got CH"},
 		{"soa", records("@ IN SOA a b 1 2 3 4 5\n"), "records: m.test. SOA: want it under soa"},
 		{"apex ns", records("@ IN NS a\n"), "records: m.test. NS: want the zone's own NS under ns"},
@@ -184,6 +186,15 @@ func TestProblems(t *testing.T) {
 				t.Errorf("got %d problems for one mistake:\n%v", lines, err)
 			}
 		})
+	}
+}
+
+func TestTooManyProblems(t *testing.T) {
+	c := small()
+	c.Records += "$GENERATE 1-65535 big IN TXT \"$\"\n"
+	_, err := Compile([]Config{c})
+	if err == nil || !strings.Contains(err.Error(), "big.m.test. TXT: want at most 60000 bytes") || !strings.HasSuffix(err.Error(), "more than 100 problems") {
+		t.Errorf("got %v", err)
 	}
 }
 
