@@ -32,6 +32,14 @@ func (versionCommand) Run(out io.Writer) error {
 	return err
 }
 
+// exit ends the program. Kong says 80 where the command line is wrong; others say 2.
+func exit(code int) {
+	if code > 2 {
+		code = 2
+	}
+	os.Exit(code)
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -40,6 +48,7 @@ func main() {
 		kong.Name("waypost"),
 		kong.Description("Waypost sends every download to the right mirror."),
 		kong.UsageOnError(),
+		kong.Exit(exit),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(os.Stdout, (*io.Writer)(nil)),
 	)

@@ -104,6 +104,7 @@ type Map struct {
 	v4, v6  *family
 	classes interned
 	rebuilt int
+	frozen  bool
 }
 
 // Compile builds a Map by one sweep over the tables of each family. It takes
@@ -112,14 +113,20 @@ func Compile(cfg Config) *Map {
 	var all touched
 	all.add(addr{}, 0, false)
 	for i, l := range cfg.Layers {
-		if l.Map != nil { // without its own tables
-			cfg.Layers[i].Map = &Map{v4: l.Map.v4, v6: l.Map.v6, classes: l.Map.classes}
+		if l.Map != nil {
+			cfg.Layers[i].Map = l.Map.Frozen()
 		}
 	}
 	empty := &family{cells: new([cellsLen]uint32)}
 	m := &Map{cfg: cfg, v4: empty, v6: empty, classes: newInterned()}
 	m.rebuild(&all, &all)
 	return m
+}
+
+// Frozen returns m without the tables that it was compiled from: it needs less
+// memory, and cannot be changed by [Map.With].
+func (m *Map) Frozen() *Map {
+	return &Map{frozen: true, v4: m.v4, v6: m.v6, classes: m.classes, rebuilt: m.rebuilt}
 }
 
 // Lookup returns the class of a, and the length of the widest prefix around a
@@ -164,8 +171,8 @@ func (m *Map) Tuple(c Class) Tuple { return m.classes.tuples[c] }
 // nothing. A prefix shorter than 16 bits touches all cells under it, and a v6
 // cell, a /16, may hold a regional registry's whole space.
 func (m *Map) With(layer int, t *Table, changed []Change) *Map {
-	if m.cfg.Layers[layer].Map != nil {
-		panic("netblock: With on a layer that is a Map")
+	if m.frozen || m.cfg.Layers[layer].Map != nil {
+		panic("netblock: With on a frozen map, or on a layer that is a map")
 	}
 	next := *m
 	next.cfg.Layers[layer].Table = t

@@ -133,7 +133,7 @@ func readPlaces(paths []string) (*netblock.Map, []string, error) {
 		return nil, nil, err
 	}
 	layers := [netblock.Layers]netblock.Layer{{Table: t}}
-	return netblock.Compile(netblock.Config{Layers: layers}), nil, nil
+	return netblock.Compile(netblock.Config{Layers: layers}).Frozen(), nil, nil
 }
 
 func places(dbs []*mmdb.DB) (*netblock.Table, error) {
