@@ -126,6 +126,7 @@ func (w *listTwin) eligible(h *snapshot.Host) bool {
 }
 
 func (w *listTwin) own(h *snapshot.Host) bool { return w.asn != 0 && slices.Contains(h.ASNs, w.asn) }
+
 func (w *listTwin) peer(h *snapshot.Host) bool {
 	return w.asn != 0 && slices.Contains(h.PeerASNs, w.asn)
 }

@@ -143,8 +143,5 @@ func (n *Node) health(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(n.prober.Statuses())
 }
 
-// age returns the age of the data in seconds.
-func age(v *answer.View, now time.Time) float64 { return now.Sub(v.Index.Created()).Seconds() }
-
 // label returns a number as a metric label.
 func label(n int) string { return strconv.Itoa(n) }

@@ -15,144 +15,125 @@ import (
 // or a path.
 type metrics struct{ n *Node }
 
-// A gauge or counter is described once, here.
-var ( //nolint:gochecknoglobals // descriptions never change
-	httpRequests = describe("http_requests_total", "HTTP requests by what they asked for", "kind")
-	httpAnswers  = describe("http_answers_total", "HTTP answers by class of status", "class")
-	httpSpecial  = describe("http_special_total", "HTTP answers of note: not_modified, all_down (every eligible host is down), origin", "what")
-	statsLines   = describe("statistics_lines_dropped_total", "lines of the statistics log dropped because the disk was too slow")
-
-	dnsQueries = describe("dns_queries_total", "DNS queries by transport", "transport")
-	dnsAnswers = describe("dns_answers_total", "DNS answers by response code", "rcode")
-	dnsSpecial = describe("dns_special_total", "DNS queries, answers and connections of note", "what")
-
-	probes          = describe("probes_total", "probes of mirrors by verdict", "verdict")
-	probesRunning   = describe("probes_running", "probes that run now")
-	probesExpiring  = describe("probe_certificates_expiring", "targets whose certificate has less than a tenth of its life left")
-	probeTargets    = describe("probe_targets", "what is probed: a host by one scheme over one family", "scheme", "family")
-	probeFailing    = describe("probe_targets_failing", "targets whose last probe failed", "scheme", "family")
-	probeDown       = describe("probe_targets_down", "targets that get no clients", "scheme", "family")
-	probeCapped     = describe("probe_targets_capped", "targets that fail and are kept up by max_down", "scheme", "family")
-	probeAbstaining = describe("probe_abstaining", "1 while this edge trusts none of its probes of the kind", "scheme", "family")
-
-	dataLoads   = describe("data_loads_total", "times the data was read, by result", "result")
-	dataGood    = describe("data_current", "1 if the newest files are in use, 0 if they were refused")
-	dataVersion = describe("data_version", "version of the data in use")
-	dataAge     = describe("data_age_seconds", "age of the data in use")
-	indexHosts  = describe("index_hosts", "hosts in the data in use")
-	indexDirs   = describe("index_directories", "directories in the data in use")
-	indexFiles  = describe("index_files", "files in the data in use")
-	indexBytes  = describe("netblock_map_bytes", "size of the compiled map of client addresses")
-	indexRanges = describe("netblock_map_ranges", "address ranges in that map")
-)
-
-func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("waypost_"+name, help, labels, nil)
-}
-
 // Describe sends nothing: what is there depends on the configuration.
 func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends all metrics.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	m.collectData(to)
+	s := scrape{to}
+	m.data(s)
 	if m.n.http != nil {
-		m.collectHTTP(to)
+		m.http(s)
 	}
 	if m.n.dns != nil {
-		m.collectDNS(to)
+		m.dns(s)
 	}
 	if m.n.prober != nil {
-		m.collectHealth(to)
+		m.health(s)
 	}
 }
 
-func counter(to chan<- prometheus.Metric, d *prometheus.Desc, value uint64, labels ...string) {
-	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
-}
+// A scrape is one collection of all metrics. Labels are given as name, value,
+// name, value.
+type scrape struct{ to chan<- prometheus.Metric }
 
-func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
-	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-}
-
-func (m *metrics) collectData(to chan<- prometheus.Metric) {
-	counter(to, dataLoads, m.n.loads.good.Load(), "good")
-	counter(to, dataLoads, m.n.loads.bad.Load(), "refused")
-	current := 0.0
-	if m.n.loads.lastWasGood.Load() {
-		current = 1
+func (s scrape) send(kind prometheus.ValueType, name, help string, value float64, labels []string) {
+	var names, values []string
+	for i := 0; i < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, labels[i+1])
 	}
-	gauge(to, dataGood, current)
+	s.to <- prometheus.MustNewConstMetric(prometheus.NewDesc("waypost_"+name, help, names, nil), kind, value, values...)
+}
+
+func (s scrape) count(name, help string, value uint64, labels ...string) {
+	s.send(prometheus.CounterValue, name, help, float64(value), labels)
+}
+
+func (s scrape) gauge(name, help string, value int, labels ...string) {
+	s.send(prometheus.GaugeValue, name, help, float64(value), labels)
+}
+
+func (s scrape) flag(name, help string, on bool, labels ...string) {
+	value := 0
+	if on {
+		value = 1
+	}
+	s.gauge(name, help, value, labels...)
+}
+
+func (m *metrics) data(s scrape) {
+	s.count("data_loads_total", "times the data was read, by result", m.n.loads.good.Load(), "result", "good")
+	s.count("data_loads_total", "times the data was read, by result", m.n.loads.bad.Load(), "result", "refused")
+	s.flag("data_current", "1 if the newest files are in use, 0 if they were refused", m.n.loads.lastWasGood.Load())
 	v := m.n.engine.View()
 	if v == nil {
 		return
 	}
-	gauge(to, dataVersion, float64(v.Index.Version()))
-	gauge(to, dataAge, age(v, time.Now()))
-	gauge(to, indexHosts, float64(v.Index.Hosts()))
-	gauge(to, indexDirs, float64(v.Index.Directories()))
-	gauge(to, indexFiles, float64(v.Index.Files().Len()))
+	s.send(prometheus.GaugeValue, "data_version", "version of the data in use", float64(v.Index.Version()), nil)
+	s.send(prometheus.GaugeValue, "data_age_seconds", "age of the data in use", time.Since(v.Index.Created()).Seconds(), nil)
+	s.gauge("index_hosts", "hosts in the data in use", v.Index.Hosts())
+	s.gauge("index_directories", "directories in the data in use", v.Index.Directories())
+	s.gauge("index_files", "files in the data in use", v.Index.Files().Len())
 	stats := v.Index.Map().Stats()
-	gauge(to, indexBytes, float64(stats.Bytes))
-	gauge(to, indexRanges, float64(stats.RangesV4+stats.RangesV6))
+	s.gauge("netblock_map_bytes", "size of the compiled map of client addresses", stats.Bytes)
+	s.gauge("netblock_map_ranges", "address ranges in that map", stats.RangesV4+stats.RangesV6)
 }
 
-func (m *metrics) collectHTTP(to chan<- prometheus.Metric) {
+func (m *metrics) http(s scrape) {
 	c := m.n.http.Counters()
 	for k, n := range c.Kinds {
-		counter(to, httpRequests, n, edgehttp.Kind(k).String())
+		s.count("http_requests_total", "HTTP requests by what they asked for", n, "kind", edgehttp.Kind(k).String())
 	}
 	for class := 1; class < edgehttp.StatusClasses; class++ {
-		counter(to, httpAnswers, c.Status[class], label(class)+"xx")
+		s.count("http_answers_total", "HTTP answers by class of status", c.Status[class], "class", label(class)+"xx")
 	}
-	counter(to, httpSpecial, c.NotModified, "not_modified")
-	counter(to, httpSpecial, c.AllDown, "all_down")
-	counter(to, httpSpecial, c.Origin, "origin")
+	s.count("http_not_modified_total", "HTTP answers 304", c.NotModified)
+	s.count("http_all_down_total", "HTTP answers for which every eligible host was down", c.AllDown)
+	s.count("http_origin_total", "HTTP redirects to an origin", c.Origin)
 	if m.n.stats != nil {
-		counter(to, statsLines, m.n.stats.Dropped())
+		s.count("statistics_lines_dropped_total", "lines of the statistics log dropped because the disk was too slow", m.n.stats.Dropped())
 	}
 }
 
-func (m *metrics) collectDNS(to chan<- prometheus.Metric) {
+func (m *metrics) dns(s scrape) {
 	c := m.n.dns.Counters()
-	counter(to, dnsQueries, c.UDP, "udp")
-	counter(to, dnsQueries, c.TCP, "tcp")
+	s.count("dns_queries_total", "DNS queries by transport", c.UDP, "transport", "udp")
+	s.count("dns_queries_total", "DNS queries by transport", c.TCP, "transport", "tcp")
 	for code, n := range c.Rcodes {
 		if name := wire.Rcode(code).String(); name != "" {
-			counter(to, dnsAnswers, n, name)
+			s.count("dns_answers_total", "DNS answers by response code", n, "rcode", name)
 		}
 	}
-	for _, each := range []struct {
-		what  string
-		value uint64
-	}{
-		{"tailored", c.Tailored}, {"all_down", c.AllDown}, {"fallback", c.Fallback}, {"no_host", c.NoHost},
-		{"ecs", c.ECS}, {"cookie_good", c.CookiesOK}, {"cookie_bad", c.CookiesBad},
-		{"truncated", c.Truncated}, {"malformed", c.Malformed}, {"dropped", c.Dropped},
-		{"read_error", c.ReadErrors}, {"write_error", c.WriteErrors},
-		{"connection", c.Connections}, {"connection_refused", c.Refused}, {"connection_slow", c.Slow},
-	} {
-		counter(to, dnsSpecial, each.value, each.what)
-	}
+	s.count("dns_tailored_total", "tailored DNS answers with at least one host", c.Tailored)
+	s.count("dns_all_down_total", "tailored DNS answers with hosts that are all down", c.AllDown)
+	s.count("dns_fallback_total", "DNS answers with fallback addresses", c.Fallback)
+	s.count("dns_no_host_total", "DNS answers SERVFAIL because no host may serve the client", c.NoHost)
+	s.count("dns_ecs_total", "DNS queries with a client subnet", c.ECS)
+	s.count("dns_cookies_total", "DNS queries with a server cookie", c.CookiesOK, "cookie", "good")
+	s.count("dns_cookies_total", "DNS queries with a server cookie", c.CookiesBad, "cookie", "bad")
+	s.count("dns_truncated_total", "DNS answers that did not fit", c.Truncated)
+	s.count("dns_malformed_total", "DNS queries with a format error", c.Malformed)
+	s.count("dns_dropped_total", "packets that get no answer: answers, and less than a header", c.Dropped)
+	s.count("dns_socket_errors_total", "errors of DNS sockets", c.ReadErrors, "call", "read")
+	s.count("dns_socket_errors_total", "errors of DNS sockets", c.WriteErrors, "call", "write")
+	s.count("dns_connections_total", "TCP connections for DNS", c.Connections, "fate", "taken")
+	s.count("dns_connections_total", "TCP connections for DNS", c.Refused, "fate", "refused")
+	s.count("dns_connections_total", "TCP connections for DNS", c.Slow, "fate", "closed_slow")
 }
 
-func (m *metrics) collectHealth(to chan<- prometheus.Metric) {
+func (m *metrics) health(s scrape) {
 	c := m.n.prober.Counters()
 	for verdict, n := range c.Results {
-		counter(to, probes, n, probe.Verdict(verdict).String())
+		s.count("probes_total", "probes of mirrors by verdict", n, "verdict", probe.Verdict(verdict).String())
 	}
-	gauge(to, probesRunning, float64(c.Running))
-	gauge(to, probesExpiring, float64(c.Expiring))
+	s.gauge("probes_running", "probes that run now", c.Running)
+	s.gauge("probe_certificates_expiring", "targets whose certificate has less than a tenth of its life left", c.Expiring)
 	for _, k := range c.Kinds {
-		scheme, family := k.Scheme.String(), k.Family.String()
-		gauge(to, probeTargets, float64(k.Targets), scheme, family)
-		gauge(to, probeFailing, float64(k.Failing), scheme, family)
-		gauge(to, probeDown, float64(k.Down), scheme, family)
-		gauge(to, probeCapped, float64(k.Capped), scheme, family)
-		abstaining := 0.0
-		if k.Abstaining {
-			abstaining = 1
-		}
-		gauge(to, probeAbstaining, abstaining, scheme, family)
+		kind := []string{"scheme", k.Scheme.String(), "family", k.Family.String()}
+		s.gauge("probe_targets", "what is probed: a host by one scheme over one family", k.Targets, kind...)
+		s.gauge("probe_targets_failing", "targets whose last probe failed", k.Failing, kind...)
+		s.gauge("probe_targets_down", "targets that get no clients", k.Down, kind...)
+		s.gauge("probe_targets_capped", "targets that fail and are kept up by max_down", k.Capped, kind...)
+		s.flag("probe_abstaining", "1 while this edge trusts none of its probes of the kind", k.Abstaining, kind...)
 	}
 }
