@@ -92,8 +92,7 @@ func (v *variant) wrong(q question, got []string) string {
 	return ""
 }
 
-// question asks and returns the addresses of the hosts, in the order of the
-// answer; what order resource records have says nothing.
+// question asks and returns the addresses of the hosts, in the order of the answer.
 func (a *asker) question(q question) ([]string, error) {
 	switch q.how {
 	case "redirect":

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waypost/waypost/edge/node"
+	"github.com/waypost/waypost/geo/bundled"
 )
 
 // The example configurations are read as they are, and the one whose data are
@@ -106,7 +107,13 @@ func TestReadConfigProblems(t *testing.T) {
 // Files that are missing or damaged: check names each of them, and why.
 func TestCheckData(t *testing.T) {
 	dir := t.TempDir()
+	database, err := bundled.Country()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, text := range map[string]string{
+		"cut.mmdb":      string(database[:len(database)/2]),
+		"spoilt.mmdb":   strings.Repeat("\xff", len(database)/2) + string(database[len(database)/2:]),
 		"catalog.yaml":  "categories: [{name: os, path: pub/os}]\nhosts: [{name: a, country: DE, urls: {os: [\"http://a.test\"]}}]\n",
 		"bad.yaml":      "categories: [{name: os, path: pub/os}]\nhosts:\n  - {name: a, netblocks: [10.0.0.1/8], urls: {os: [\"http://a.test\"]}}\n  - {name: a, urls: {}}\n",
 		"no-hosts.yaml": "categories: [{name: os, path: pub/os}]\nhosts: []\n",
@@ -119,7 +126,11 @@ func TestCheckData(t *testing.T) {
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
-	const serve = "\n  http: {listen: [\"127.0.0.1:0\"]}\n"
+	writeCountries(t, dir)
+	const (
+		listen = "\n  http: {listen: [\"127.0.0.1:0\"]}\n"
+		serve  = "\n  geo: {country: country.mmdb}" + listen
+	)
 	tests := []struct {
 		name, config string
 		want         []string
@@ -132,9 +143,11 @@ func TestCheckData(t *testing.T) {
 		{"truncated protobuf", "source: {mirrormanager: {cache: cut.proto}}" + serve, []string{"cut.proto"}},
 		{"garbage for a protobuf", "source: {mirrormanager: {cache: garbage}}" + serve, []string{"garbage"}},
 		{"empty protobuf", "source: {mirrormanager: {cache: empty}}" + serve, []string{"empty"}},
-		{"corrupt databases", "source: {catalog: catalog.yaml}\n  geo: {country: garbage, city: [empty]}" + serve, []string{"garbage", "empty"}},
+		{"corrupt databases", "source: {catalog: catalog.yaml}\n  geo: {country: garbage, city: [empty]}" + listen, []string{"garbage", "empty"}},
+		{"truncated and spoilt databases", "source: {catalog: catalog.yaml}\n  geo: {country: [cut.mmdb, spoilt.mmdb]}" + listen, []string{"cut.mmdb"}},
+		{"spoilt database", "source: {catalog: catalog.yaml}\n  geo: {country: spoilt.mmdb}" + listen, []string{"spoilt.mmdb"}},
 		{
-			"nothing is there", "source: {mirrormanager: {cache: x.proto, continents: x.csv}}\n  geo: {country: x.mmdb}\n  asn: {file: x.txt}" + serve,
+			"nothing is there", "source: {mirrormanager: {cache: x.proto, continents: x.csv}}\n  geo: {country: x.mmdb}\n  asn: {file: x.txt}" + listen,
 			[]string{"x.proto: no such file", "x.csv: no such file", "x.mmdb: no such file", "x.txt: no such file"},
 		},
 		{
@@ -142,11 +155,11 @@ func TestCheckData(t *testing.T) {
 			[]string{"cut.proto", "continents"},
 		},
 		{
-			"the configuration and its data", "source: {catalog: bad.yaml}\n  surprise: 1\n  geo: {country: x.mmdb}" + serve,
+			"the configuration and its data", "source: {catalog: bad.yaml}\n  surprise: 1\n  geo: {country: x.mmdb}" + listen,
 			[]string{"edge.yaml:3: edge.surprise", "bad.yaml:3: hosts[0].netblocks[0]", "x.mmdb: no such file"},
 		},
 		{
-			"secrets of cookies", "source: {catalog: catalog.yaml}\n  dns: {cookie_secret_file: key, listen: [\"127.0.0.1:0\"], zones: [{name: m.test, ns: {ns.example.org: []}}]}\n",
+			"secrets of cookies", "source: {catalog: catalog.yaml}\n  geo: {country: country.mmdb}\n  dns: {cookie_secret_file: key, listen: [\"127.0.0.1:0\"], zones: [{name: m.test, ns: {ns.example.org: []}}]}\n",
 			[]string{"key"},
 		},
 	}

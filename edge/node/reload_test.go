@@ -29,11 +29,13 @@ func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	catalog := filepath.Join(dir, "catalog.yaml")
 	write(t, catalog, a.catalog())
+	writeCountries(t, dir)
 	hangups := make(chan os.Signal, 1) // or SIGHUP could end this process
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	at := start(t, dir, `edge:
   source: {catalog: catalog.yaml}
+  geo: {country: country.mmdb}
   http: {listen: ["127.0.0.1:0"], trusted_proxies: ["127.0.0.0/8"]}
   dns:
     listen: ["127.0.0.1:0"]
@@ -123,7 +125,7 @@ func (l *load) work(t *testing.T, from int) {
 func (l *load) until(t *testing.T, v *variant) {
 	t.Helper()
 	of := &l.of[slices.Index(l.variants[:], v)]
-	enough := of.Load() + 40
+	enough := of.Load() + 60
 	deadline := time.Now().Add(10 * time.Second)
 	for of.Load() < enough {
 		if time.Now().After(deadline) {

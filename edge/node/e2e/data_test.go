@@ -3,9 +3,13 @@
 package e2e
 
 import (
+	"fmt"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/waypost/waypost/geo/bundled"
 )
 
 // oneHost is a catalogue with one mirror.
@@ -40,6 +44,32 @@ func TestBadData(t *testing.T) {
 	wantAll(t, e.process.log.String(), "new data refused", "catalog.yaml", "surprise")
 	e.setCatalog(t, oneHost("http://second.test/os"))
 	eventually(t, "new data is in use", func() bool { return strings.HasPrefix(e.location(t, "/pub/os/x"), "http://second.test/") })
+}
+
+// TestBadDatabase does the same with the database of countries.
+func TestBadDatabase(t *testing.T) {
+	good, err := bundled.Country()
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(t.TempDir(), "country.mmdb")
+	write(t, database, string(good))
+	e := startEdge(t, curlCatalog, fmt.Sprintf("  geo: {country: %q}\n", database))
+	asBefore := func() bool {
+		return strings.HasPrefix(e.location(t, "/pub/os/x?ip=141.30.1.1"), "https://de.") &&
+			strings.HasPrefix(e.location(t, "/pub/os/x?ip=133.11.0.1"), "http://jp.")
+	}
+	if !asBefore() {
+		t.Error("clients are not sent to mirrors of their countries")
+	}
+	write(t, database, string(good[:len(good)/2]))
+	eventually(t, "it is refused", func() bool { return e.metric(t, "waypost_data_current") == "0" })
+	if !asBefore() {
+		t.Error("clients are not sent to mirrors of their countries any more")
+	}
+	wantAll(t, e.process.log.String(), "new data refused", database)
+	write(t, database, string(good))
+	eventually(t, "the good one is in use", func() bool { return e.metric(t, "waypost_data_current") == "1" })
 }
 
 // TestSignals reads new data at SIGHUP; each test checks SIGTERM at its end.

@@ -37,4 +37,9 @@ func TestZypper(t *testing.T) {
 	if err != nil || len(found) != 1 {
 		t.Errorf("downloaded %v, %v, want hello", found, err)
 	}
+	for _, kind := range []string{"metalink4", "redirect"} {
+		if n := e.metric(t, `waypost_http_requests_total{kind="`+kind+`"}`); n == "" || n == "0" {
+			t.Errorf("no request was answered as %s", kind)
+		}
+	}
 }
