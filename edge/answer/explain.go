@@ -113,7 +113,7 @@ func (x *Explanation) explainClient(ix *index.Index, p *index.Place) {
 // then those left out for being down.
 func (x *Explanation) explainBands(v *View, a *Answer) {
 	for _, b := range a.Match.Bands() {
-		out := ExplainedBand{Name: b.Kind.String()}
+		out := ExplainedBand{Name: v.bandName(a, b.Kind)}
 		if b.Kind == snapshot.BandNetblock {
 			if p, err := a.Place.Addr.Prefix(b.Bits); err == nil {
 				out.Prefix = p.String()
@@ -147,6 +147,16 @@ func (x *Explanation) explainRejected(ix *index.Index, a *Answer) {
 		}
 		x.Rejected = append(x.Rejected, Rejected{ix.Registered(uint32(h)).Name, reason})
 	}
+}
+
+// bandName names a band as policies do, but for the continent's of a policy
+// that goes by distance.
+func (v *View) bandName(a *Answer, b snapshot.Band) string {
+	near := v.Index.Category(a.Query.Category).Policy.Order == snapshot.Nearest
+	if b == snapshot.BandContinent && near && !a.Match.Asked() && v.Index.Vec(&a.Place).Known() {
+		return "distance"
+	}
+	return b.String()
 }
 
 func (v *View) chosen(a *Answer, h uint32, down bool) Chosen {
