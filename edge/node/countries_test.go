@@ -1,13 +1,14 @@
 package node_test
 
 import (
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+	"go4.org/netipx"
 )
 
 // writeCountries writes a database of a few networks, country.mmdb in dir: the
@@ -21,12 +22,8 @@ func writeCountries(t *testing.T, dir string) {
 	for prefix, country := range map[string]string{
 		"141.30.0.0/16": "DE", "133.11.0.0/16": "JP", "18.0.0.0/16": "US", "200.17.0.0/16": "BR",
 	} {
-		_, network, err := net.ParseCIDR(prefix)
-		if err != nil {
-			t.Fatal(err)
-		}
 		record := mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(country)}}
-		if err = tree.Insert(network, record); err != nil {
+		if err = tree.Insert(netipx.PrefixIPNet(netip.MustParsePrefix(prefix)), record); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -101,19 +101,23 @@ func TestKdig(t *testing.T) {
 	need(t, "kdig", "knot-dnsutils")
 	e := startEdge(t, dnsCatalog, dnsZone)
 	host, port := split(t, e.dns)
-	for ask, want := range map[string][]string{
-		"m.test A +subnet=141.30.1.0/24":                {"status: NOERROR", "192.0.2.10", "CLIENT-SUBNET: 141.30.1.0/24/"},
-		"m.test AAAA +subnet=2001:200::/32":             {"2001:db8::20", "CLIENT-SUBNET: 2001:200::/32/"},
-		"m.test A +tcp +keepopen +subnet=133.11.0.0/24": {"192.0.2.20"},
-		"nope.m.test A":                                 {"status: NXDOMAIN", "SOA"},
-		"dl.m.test AAAA +subnet=141.30.1.0/24":          {"CNAME", "de.mirror.test."},
-		"m.test A +cookie":                              {"COOKIE", "192.0.2."},
-		"m.test A +nsid +bufsize=512":                   {"NSID", "e2e"},
-		"m.test HTTPS +subnet=133.11.0.0/24":            {"ipv4hint=192.0.2.20"},
-	} {
-		t.Run(ask, func(t *testing.T) {
-			args := append([]string{"@" + host, "-p", port, "+timeout=5", "+retry=0"}, strings.Fields(ask)...)
-			wantAll(t, run(t, "kdig", args...), want...)
+	tests := []struct {
+		ask  string
+		want []string
+	}{
+		{"m.test A +subnet=141.30.1.0/24", []string{"status: NOERROR", "192.0.2.10", "CLIENT-SUBNET: 141.30.1.0/24/"}},
+		{"m.test AAAA +subnet=2001:200::/32", []string{"2001:db8::20", "CLIENT-SUBNET: 2001:200::/32/"}},
+		{"m.test A +tcp +keepopen +subnet=133.11.0.0/24", []string{"192.0.2.20"}},
+		{"nope.m.test A", []string{"status: NXDOMAIN", "SOA"}},
+		{"dl.m.test AAAA +subnet=141.30.1.0/24", []string{"CNAME", "de.mirror.test."}},
+		{"m.test A +cookie", []string{"COOKIE", "192.0.2."}},
+		{"m.test A +nsid +bufsize=512", []string{"NSID", "e2e"}},
+		{"m.test HTTPS +subnet=133.11.0.0/24", []string{"ipv4hint=192.0.2.20"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.ask, func(t *testing.T) {
+			args := append([]string{"@" + host, "-p", port, "+timeout=5", "+retry=0"}, strings.Fields(tt.ask)...)
+			wantAll(t, run(t, "kdig", args...), tt.want...)
 		})
 	}
 }
