@@ -47,15 +47,7 @@ func (c *DemoCommand) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
-	select {
-	case err = <-done:
-		return err
-	case <-n.Listened():
-		c.greet(out, catalog)
-	}
-	return <-done
+	return n.runAndSay(ctx, func() { c.greet(out, catalog) })
 }
 
 func (c *DemoCommand) folder() (string, error) {

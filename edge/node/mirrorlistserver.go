@@ -67,15 +67,7 @@ func (c *MirrorlistServerCommand) Run(ctx context.Context, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	go func() { done <- n.Run(ctx) }()
-	select {
-	case err = <-done:
-		return err
-	case <-n.Listened():
-		_, _ = fmt.Fprintf(out, "Listening on http://%s\n", n.Addresses()["http"][0])
-	}
-	return <-done
+	return n.runAndSay(ctx, func() { fmt.Fprintf(out, "Listening on http://%s\n", n.Addresses()["http"][0]) })
 }
 
 // config returns the configuration that the flags stand for.
@@ -110,7 +102,7 @@ func (c *MirrorlistServerCommand) address(out io.Writer) (netip.AddrPort, error)
 	}
 	port, err := strconv.ParseUint(c.Port, 10, 16)
 	if err != nil {
-		_, _ = fmt.Fprintf(out, "--port %q is no TCP port; using %d\n", c.Port, defaultPort)
+		fmt.Fprintf(out, "--port %q is no TCP port; using %d\n", c.Port, defaultPort)
 		port = defaultPort
 	}
 	return netip.AddrPortFrom(ip, uint16(port)), nil

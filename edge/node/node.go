@@ -156,6 +156,19 @@ func (n *Node) Run(ctx context.Context) error {
 	return err
 }
 
+// runAndSay is Run, which calls say once the listeners are open.
+func (n *Node) runAndSay(ctx context.Context, say func()) error {
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-n.Listened():
+		say()
+	}
+	return <-done
+}
+
 // watch reads data anew when files change and on SIGHUP, which also opens the
 // statistics log anew.
 func (n *Node) watch(ctx context.Context) {
