@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -221,15 +222,27 @@ func (c *Config) checkDNS(doc *strict.Doc) {
 		doc.Problem("edge.dns.zones", "want at least one zone")
 		return
 	}
-	if _, err := zone.Compile(c.DNS.Zones); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			doc.Problem("edge.dns.zones", "%s", strings.TrimSpace(line))
+	bad := false
+	for i := range c.DNS.Zones {
+		if _, err := zone.Compile(c.DNS.Zones[i : i+1]); err != nil {
+			bad = true
+			note(doc, fmt.Sprintf("edge.dns.zones[%d]", i), err)
 		}
+	}
+	if _, err := zone.Compile(c.DNS.Zones); err != nil && !bad { // what is wrong between zones
+		note(doc, "edge.dns.zones", err)
 	}
 	if c.DNS.CookieSecretFile != "" {
 		if _, err := wire.ReadSecrets(c.DNS.CookieSecretFile); err != nil {
 			doc.Problem("edge.dns.cookie_secret_file", "%v", err)
 		}
+	}
+}
+
+// note notes each line of an error as a problem of key.
+func note(doc *strict.Doc, key string, err error) {
+	for line := range strings.Lines(err.Error()) {
+		doc.Problem(key, "%s", strings.TrimSpace(line))
 	}
 }
 

@@ -132,6 +132,9 @@ func (n *Node) newProber() (err error) {
 // Run serves until ctx ends, and then stops within some seconds. It returns
 // early when the first data cannot be read or a listener cannot be opened.
 func (n *Node) Run(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1) // from the start: a SIGHUP must not end the process
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	if err := n.reload(); err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	close(n.listened)
 	n.serve(ctx, group)
-	group.Go(func() error { n.watch(ctx); return nil })
+	group.Go(func() error { n.watch(ctx, hangup); return nil })
 	if n.prober != nil {
 		group.Go(func() error { return n.prober.Run(ctx) })
 	}
@@ -171,10 +174,7 @@ func (n *Node) runAndSay(ctx context.Context, say func()) error {
 
 // watch reads data anew when files change and on SIGHUP, which also opens the
 // statistics log anew.
-func (n *Node) watch(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (n *Node) watch(ctx context.Context, hangup <-chan os.Signal) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	n.source.Watch(ctx, tick.C, hangup, func() {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -90,14 +91,12 @@ func bundledDatabase() ([]*mmdb.DB, error) {
 
 func openDatabases(paths []string) ([]*mmdb.DB, error) {
 	var dbs []*mmdb.DB
+	var errs []error
 	for _, path := range paths {
 		db, err := mmdb.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		dbs = append(dbs, db)
+		dbs, errs = append(dbs, db), append(errs, err)
 	}
-	return dbs, nil
+	return dbs, errors.Join(errs...)
 }
 
 func countries(dbs []*mmdb.DB, aliases bool) (*netblock.Table, error) {
