@@ -6,7 +6,7 @@ LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2
 VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race lint fuzz bench e2e conformance
+.PHONY: help build run test race lint fuzz bench e2e
 
 help: ## say what there is
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,9 +28,8 @@ lint: ## run the linters
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else $(LINT) run ./...; fi
 
 fuzz: ## run every fuzz test for FUZZTIME (10s)
-	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
-	  grep -rhoE --include='*_test.go' --exclude-dir='[a-z]*' '^func Fuzz[A-Za-z0-9_]+' $$dir | cut -d' ' -f2 | while read -r name; do \
-	    $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) $$dir || exit 1; done || exit 1; done
+	@for pkg in $$($(GO) list ./...); do for name in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	  echo "$$pkg $$name"; $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) $$pkg || exit 1; done; done
 
 bench: ## run the benchmarks for BENCHTIME (1s) each
 	$(GO) test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./...
