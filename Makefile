@@ -3,7 +3,6 @@ GO        ?= go
 FUZZTIME  ?= 10s
 BENCHTIME ?= 1s
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-VERSION   := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test race lint fuzz bench e2e
