@@ -120,14 +120,16 @@ func lastElement(list []byte) []byte {
 }
 
 // forwardedSecurely reports whether X-Forwarded-Proto has https. One is enough
-// in a list: proxies append or pass on as they like, and a client of https
+// in its lists: proxies append or pass on as they like, and a client of https
 // must never be sent to plain http.
 func forwardedSecurely(h *fasthttp.RequestHeader) bool {
-	for rest := h.Peek(fasthttp.HeaderXForwardedProto); len(rest) > 0; {
-		var element []byte
-		rest, element = cutLast(rest)
-		if bytes.EqualFold(element, []byte("https")) {
-			return true
+	for _, rest := range h.PeekAll(fasthttp.HeaderXForwardedProto) {
+		for len(rest) > 0 {
+			var element []byte
+			rest, element = cutLast(rest)
+			if equalFold(element, "https") {
+				return true
+			}
 		}
 	}
 	return false

@@ -97,6 +97,13 @@ type request struct {
 	scratch []byte // of decoded
 }
 
+// unframed is the length of the body of a GET that says nothing of a body.
+// After any other request the connection is closed. Nothing here wants a body,
+// and where a proxy ahead of us counts its bytes otherwise than fasthttp does,
+// what follows could be taken for the answer to somebody else's request (RFC
+// 9112, section 11.2).
+const unframed = -2
+
 // Handle answers one request.
 func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	defer s.survive(ctx)
@@ -104,6 +111,9 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	r.ctx, r.view = ctx, s.config.Engine.View()
 	r.kind, r.allDown, r.origin = Other, false, false
 	ctx.Response.Header.DisableNormalizing() // names are written as they should look
+	if ctx.Request.Header.ContentLength() != unframed {
+		ctx.SetConnectionClose()
+	}
 	s.route(r)
 	r.shard.count(r)
 	r.ctx, r.view, r.answer.View = nil, nil, nil

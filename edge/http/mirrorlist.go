@@ -30,11 +30,12 @@ type list struct {
 	params   listParams
 	repo     string // the name of the repository, after redirection; "" where path= names the directory
 	target   index.Target
-	path     []byte      // of target
-	tail     []byte      // what follows the base URLs of hosts
-	text     []byte      // of a refusal
-	have     hostset.Set // public hosts that hold the target
-	near     hostset.Set // hosts that hold it and serve the client's country
+	path     []byte        // of target
+	schemes  index.Schemes // of the hosts that are asked for
+	tail     []byte        // what follows the base URLs of hosts
+	text     []byte        // of a refusal
+	have     hostset.Set   // public hosts that hold the target
+	near     hostset.Set   // hosts that hold it and serve the client's country
 }
 
 // The texts of refusals that have nothing of the request in them.
@@ -54,6 +55,7 @@ const (
 // mirrorlist answers a request for a list.
 func (s *Server) mirrorlist(r *request) {
 	r.ctx.Response.Header.SetNoDefaultContentType(true)
+	r.ctx.Response.Header.Set(fasthttp.HeaderCacheControl, private)
 	l := &r.list
 	l.metalink = r.kind == Metalink3
 	l.params.parse(r.query)
@@ -68,7 +70,7 @@ func (s *Server) mirrorlist(r *request) {
 		s.find(r, index.AnyScheme, 0)
 		s.answerMetalink(r)
 	case l.params.wantsRedirect():
-		s.find(r, index.Web, 1)
+		s.find(r, s.redirectSchemes(r), 1)
 		s.redirectList(r)
 	default:
 		s.find(r, index.AnyScheme, 0)
@@ -221,18 +223,25 @@ func (s *Server) admit(r *request) (status int) {
 	return fasthttp.StatusNotFound
 }
 
-// find asks the engine for hosts with URLs of schemes, unless protocol= names others.
+// redirectSchemes returns the schemes that a redirect may have. An edge keeps a
+// client of https there; a mirrorlist-server does not, as Fedora's.
+func (s *Server) redirectSchemes(r *request) index.Schemes {
+	if r.secure && !s.config.MirrorlistServer {
+		return index.HTTPS
+	}
+	return index.Web
+}
+
+// find asks the engine for hosts with URLs of those of schemes that protocol= names, if it is given.
 func (s *Server) find(r *request, schemes index.Schemes, count int) {
 	l := &r.list
 	if len(l.params.protocols) > 0 {
-		schemes = l.params.schemes
-		if count > 0 {
-			schemes &= index.Web
-		}
+		schemes &= l.params.schemes
 	}
 	if schemes == 0 {
 		schemes = noScheme
 	}
+	l.schemes = schemes
 	r.view.Answer(&answer.Query{
 		Client: r.client, Target: l.target, Schemes: schemes, Reach: index.FamilyOf(r.client),
 		Countries: l.params.codes, Global: l.params.global, Avoid: l.params.avoid, NoNear: l.params.noNear(),
@@ -302,11 +311,7 @@ func (s *Server) redirectList(r *request) {
 		return
 	}
 	l := &r.list
-	schemes := index.Web
-	if len(l.params.protocols) > 0 {
-		schemes &= l.params.schemes
-	}
-	u := r.answer.URL(hosts[0], schemes, index.FamilyOf(r.client))
+	u := r.answer.URL(hosts[0], l.schemes, index.FamilyOf(r.client))
 	r.buf = append(append(r.buf, u.Base...), l.tail...)
 	r.ctx.Response.Header.SetBytesV(fasthttp.HeaderLocation, r.buf)
 	r.buf = r.buf[:0]

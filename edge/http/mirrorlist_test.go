@@ -217,3 +217,37 @@ func TestMirrorlistBesideRedirects(t *testing.T) {
 		t.Errorf("ip= of a trusted proxy does not count: %q", a.Header)
 	}
 }
+
+// TestMirrorlistRedirectStaysSecure asks that an edge sends a client of https
+// to https only, also by a list.
+func TestMirrorlistRedirectStaysSecure(t *testing.T) {
+	const secure = "X-Forwarded-Proto"
+	tests := []struct {
+		name, query, scheme, want string
+		status                    int
+	}{
+		{"http", "&country=FR", "http", "http://fr1.example.org/os/", 302},
+		{"https, has none", "&country=FR", "https", "https://de1.example.org/os/", 302},
+		{"https, asks for http", "&protocol=http", "https", "", 404},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			res := get(t, newFixture(), proxy, "/mirrorlist?path=pub/os&redirect&ip="+german+test.query, secure, test.scheme)
+			if got := peek(res, "Location"); got != test.want || res.StatusCode() != test.status {
+				t.Errorf("%d %q, want %d %q", res.StatusCode(), got, test.status, test.want)
+			}
+		})
+	}
+}
+
+// TestListsAreNotCached asks that no cache between gives one client's list,
+// which may have private mirrors, to another.
+func TestListsAreNotCached(t *testing.T) {
+	for _, s := range []*Server{newListFixture(), newFixture()} {
+		for _, uri := range []string{"/mirrorlist?repo=fedora-43&arch=x86_64", "/metalink?repo=fedora-43&arch=x86_64", "/mirrorlist?path=none", "/mirrorlist"} {
+			if got := peek(get(t, s, german, uri), "Cache-Control"); got != "private, no-store" {
+				t.Errorf("%s: Cache-Control: %q", uri, got)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package http
 import (
 	"encoding/base64"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -103,8 +104,12 @@ func appendURL(dst []byte, base string, r *request, t *index.Target) []byte {
 func (r *request) linkDuplicates(t *index.Target, hosts []uint32) {
 	total := 0
 	for i, h := range hosts {
+		base := r.base(h)
+		if strings.IndexByte(base, '>') >= 0 {
+			continue // it would end the link, and MirrorManager lets its mirrors' admins write what they like
+		}
 		r.buf = append(r.buf[:0], '<')
-		r.buf = appendURL(r.buf, r.base(h), r, t)
+		r.buf = appendURL(r.buf, base, r, t)
 		r.buf = append(r.buf, ">; rel=duplicate; pri="...)
 		r.buf = strconv.AppendInt(r.buf, int64(i+1), 10)
 		if c := r.view.Index.Registered(h).Country; c.Known() {

@@ -37,6 +37,7 @@ func TestRedirect(t *testing.T) {
 		{"https client stays with https", proxy, "/pub/os/f.iso?protocol=http", []string{"X-Forwarded-For", german, secure, "https"}, "https://de1.example.org/os/f.iso", 302},
 		{"https from a stranger", german, "/apt/x.deb", []string{secure, "https"}, "http://de1.example.org/apt/x.deb", 302},
 		{"https in a list", proxy, "/apt/x.deb", []string{"X-Forwarded-For", german, secure, "HTTPS, http"}, "https://de1.example.org/apt/x.deb", 302},
+		{"https in a second line", proxy, "/apt/x.deb", []string{"X-Forwarded-For", german, secure, "http", secure, "https"}, "https://de1.example.org/apt/x.deb", 302},
 		{"country", german, "/pub/os/f.iso?country=us", nil, "https://us1.example.org/os/f.iso", 302},
 		{"countries, encoded", german, "/pub/os/f.iso?country=%55S%2Czz", nil, "https://us1.example.org/os/f.iso", 302},
 		{"avoid", german, "/pub/os/f.iso?avoid_country=DE,fr", nil, "https://us1.example.org/os/f.iso", 302},
@@ -111,6 +112,17 @@ func TestRedirectHeaders(t *testing.T) {
 	}
 	if want := `</pub/os/f.iso.meta4>; rel=describedby; type="application/metalink4+xml"`; links[2] != want {
 		t.Errorf("link %s, want %s", links[2], want)
+	}
+}
+
+// A URL that its mirror's admin wrote must not add links of its own.
+func TestRedirectLinkInjection(t *testing.T) {
+	snap := fixtureSnapshot()
+	snap.Hosts[1].Mounts[0].URLs[0] = `http://fr1.example.org/>;rel=describedby,<http://fr1.example.org`
+	s := New(Config{Engine: fixtureEngine(snap)})
+	links := peek(get(t, s, german, "/pub/os/f.iso"), "Link")
+	if strings.Contains(links, "fr1") || !strings.Contains(links, "<https://us1.example.org/os/f.iso>; rel=duplicate") {
+		t.Errorf("links %q", links)
 	}
 }
 

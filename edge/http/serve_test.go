@@ -80,6 +80,37 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// Behind a proxy that counts the bytes of a body otherwise, the second request
+// would be answered to somebody else.
+func TestServeNothingAfterABody(t *testing.T) {
+	addr, stop := serve(t, newFixture())
+	defer stop()
+	const second = "GET /pub/os/second HTTP/1.1\r\nHost: a\r\n\r\n"
+	for _, head := range []string{
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 50\r\n\r\n0\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		"HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+	} {
+		got := dialog(t, addr, head+second)
+		if strings.Count(got, "HTTP/1.1 ") != 1 || !strings.Contains(got, "Connection: close\r\n") {
+			t.Errorf("to %q: %q", head, got)
+		}
+	}
+}
+
+// Connections of ordinary requests are kept, or proxies would pay for it.
+func TestServeKeepsConnections(t *testing.T) {
+	addr, stop := serve(t, newFixture())
+	defer stop()
+	const get = "GET /pub/os/f.iso HTTP/1.1\r\nHost: a\r\n\r\n"
+	got := dialog(t, addr, get+"HEAD"+get[len("GET"):]+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	if strings.Count(got, "HTTP/1.1 302") != 2 || !strings.Contains(got, "HTTP/1.1 200") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestServeStops(t *testing.T) {
 	s := newFixture()
 	addr, stop := serve(t, s)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/waypost/waypost/geo"
@@ -68,7 +69,8 @@ func OpenStatisticsLog(c StatisticsConfig) (*StatisticsLog, error) {
 // Reopen opens the file by its name anew, for when log rotation has renamed
 // it. On an error the old one stays in use.
 func (l *StatisticsLog) Reopen() error {
-	f, err := os.OpenFile(l.config.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644) //nolint:gosec // others count these lines
+	// O_NONBLOCK: a named pipe that nobody reads is an error, not a wait.
+	f, err := os.OpenFile(l.config.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644) //nolint:gosec // others count these lines
 	if err != nil {
 		return fmt.Errorf("opening statistics log: %w", err)
 	}
@@ -132,7 +134,7 @@ type Statistic struct {
 	Client     netip.Addr
 	Given      string      // Client as it was given; "": as it is written
 	Country    geo.Country // unknown: N/A
-	Repo, Arch []byte      // as asked for; blanks and the like become ?
+	Repo, Arch []byte      // as asked for; blanks and what is not ASCII become ?
 }
 
 // Add queues a line. It does not keep st.
@@ -194,10 +196,11 @@ func truncated(a netip.Addr) netip.Addr {
 // maxColumn is the longest name that is logged whole.
 const maxColumn = 128
 
-// appendColumn appends text so that it stays one column of one line.
+// appendColumn appends text so that it stays one column of one line, also for
+// readers who know the blanks of Unicode or insist on UTF-8.
 func appendColumn(buf, text []byte) []byte {
 	for _, c := range text[:min(len(text), maxColumn)] {
-		if c <= ' ' || c == ';' || c == 0x7f {
+		if c <= ' ' || c == ';' || c >= 0x7f {
 			c = '?'
 		}
 		buf = append(buf, c)

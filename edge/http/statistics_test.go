@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +52,7 @@ func TestStatisticsLines(t *testing.T) {
 		{"truncated", true, func(s *Statistic) { s.Given = "192.0.2.7" }, "IP: 192.0.2.0; DATE: 2026-07-21; COUNTRY: DE; REPO: epel-9; ARCH: x86_64\n"},
 		{"truncated v6", true, func(s *Statistic) { s.Client = v6 }, "IP: 2001:db8:1::; DATE: 2026-07-21; COUNTRY: DE; REPO: epel-9; ARCH: x86_64\n"},
 		{"columns stay columns", false, func(s *Statistic) { s.Repo = []byte("a b;\nIP: x") }, "IP: 192.0.2.7; DATE: 2026-07-21; COUNTRY: DE; REPO: a?b??IP:?x; ARCH: x86_64\n"},
+		{"blanks of Unicode", false, func(s *Statistic) { s.Repo = []byte("a\u00a0b\xff") }, "IP: 192.0.2.7; DATE: 2026-07-21; COUNTRY: DE; REPO: a??b?; ARCH: x86_64\n"},
 		{"long", false, func(s *Statistic) { s.Arch = []byte(strings.Repeat("x", 999)) }, "IP: 192.0.2.7; DATE: 2026-07-21; COUNTRY: DE; REPO: epel-9; ARCH: " + strings.Repeat("x", 128) + "\n"},
 	}
 	for _, test := range tests {
@@ -129,8 +131,14 @@ func TestStatisticsFull(t *testing.T) {
 
 func TestStatisticsErrors(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none", "mirrorlist.log")
-	if _, err := OpenStatisticsLog(StatisticsConfig{Path: path}); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v, want one that names the file", err)
+	pipe := filepath.Join(t.TempDir(), "pipe") // that nobody reads
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, pipe} {
+		if _, err := OpenStatisticsLog(StatisticsConfig{Path: path}); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("error %v, want one that names the file %s", err, path)
+		}
 	}
 }
 
