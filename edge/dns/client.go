@@ -28,7 +28,13 @@ func (l *lookup) place(w *Work) {
 	q.NoPrivate = !l.name.Zone.PrivateByResolver
 	l.resolver, l.scope = true, 0
 	subnet := &w.query.Subnet
-	if !subnet.Present || l.name.Zone.IgnoreECS || subnet.Source == 0 {
+	if !subnet.Present || l.name.Zone.IgnoreECS {
+		return
+	}
+	if subnet.Source == 0 {
+		if subnet.Mapped { // ::ffff:0:0/96 is not the /0 that holds for nobody else
+			l.scope = besidePrivate(subnet.Addr)
+		}
 		return
 	}
 	place := l.view.Index.Place(subnet.Addr, subnet.Source)
@@ -100,11 +106,11 @@ func privateBlock(a netip.Addr) (length int, ok bool) {
 	return length, length > 0
 }
 
-// besidePrivate returns the least length of a prefix around a, which is in no
-// private block, that touches none: the answer for those is another.
+// besidePrivate returns the least length of a prefix around a that reaches
+// across no border of a private block: the answer on its other side is another.
 func besidePrivate(a netip.Addr) int {
-	length, _ := nearPrivate(a)
-	return length
+	beside, inside := nearPrivate(a)
+	return max(beside, inside)
 }
 
 // nearPrivate returns the length of the widest prefix around a that touches no

@@ -197,10 +197,10 @@ func (s *Server) answerZone(w *Work) {
 		s.negative(w, z)
 	case node.Cut != nil:
 		s.refer(w, z, node)
-	case q.Type == wire.TypeANY:
-		s.answerANY(w, z, node)
 	case node.Tailored != nil && node.Tailored.Answers(q.Type):
 		s.answerTailored(w, node.Tailored)
+	case q.Type == wire.TypeANY:
+		s.answerANY(w, z, node)
 	default:
 		s.static(w, z, node.Set(q.Type))
 	}
@@ -236,10 +236,10 @@ func (s *Server) refer(w *Work, z *zone.Zone, node *zone.Node) {
 	r.Extra(cut.NS.ExtraCount, cut.NS.Extra, true) // RFC 9471: glue, or a truncated answer
 }
 
-// answerANY names one record that nobody needs (RFC 8482 section 4.2).
+// answerANY names one record that nobody needs, or the CNAME (RFC 8482 section 4.2).
 func (s *Server) answerANY(w *Work, z *zone.Zone, node *zone.Node) {
-	if len(node.Sets) == 0 && node.Tailored == nil {
-		s.negative(w, z)
+	if alias := node.Set(wire.TypeCNAME); alias != nil || len(node.Sets) == 0 && node.Tailored == nil {
+		s.static(w, z, alias)
 		return
 	}
 	r := &w.reply

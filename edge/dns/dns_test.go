@@ -3,6 +3,7 @@ package dns
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -69,7 +70,8 @@ func TestStatic(t *testing.T) {
 		{"sub.m.test", dns.TypeANY, "NOERROR\nns sub.m.test. 3600 IN NS ns.sub.m.test.\nar ns.sub.m.test. 3600 IN A 192.0.2.53"},
 		{"sub.m.test", dns.TypeDS, "NOERROR aa\nan sub.m.test. 3600 IN DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000"},
 		{"txt.m.test", dns.TypeANY, "NOERROR aa\nan txt.m.test. 3600 IN HINFO \"RFC8482\" \"\""},
-		{"dl.m.test", dns.TypeANY, "NOERROR aa\nan dl.m.test. 3600 IN HINFO \"RFC8482\" \"\""},
+		{"alias.m.test", dns.TypeANY, "NOERROR aa\nan alias.m.test. 3600 IN CNAME txt.m.test."},
+		{"dl.m.test", dns.TypeANY, "NOERROR aa\nan dl.m.test. 60 IN CNAME us1.example.org."},
 		{"c.m.test", dns.TypeANY, "NOERROR aa" + soa},
 		{"no.m.test", dns.TypeANY, "NXDOMAIN aa" + soa},
 		{"other.test", dns.TypeA, "REFUSED"},
@@ -152,6 +154,9 @@ func TestEDNS(t *testing.T) {
 	two := with(opt(1232))
 	two = append(two, two[len(two)-11:]...)
 	two[11] = 2
+	questions := with(opt(1232))
+	questions = slices.Insert(questions, 12, questions[12:len(questions)-11]...)
+	questions[5] = 2
 	owner := with(func(m *dns.Msg) { opt(1232)(m); m.Extra[0].Header().Name = "a." })
 	broken := with(opt(1232, local))
 	broken[len(broken)-3] = 9
@@ -168,6 +173,8 @@ func TestEDNS(t *testing.T) {
 		{"version 1", with(opt(1232), func(m *dns.Msg) { m.IsEdns0().SetVersion(1) }), dns.RcodeBadVers, true},
 		{"version 1 with an option", with(opt(1232, local), func(m *dns.Msg) { m.IsEdns0().SetVersion(1) }), dns.RcodeBadVers, true},
 		{"two", two, dns.RcodeFormatError, true},
+		{"behind two questions", questions, dns.RcodeFormatError, true},
+		{"behind two questions that are cut", questions[:20], dns.RcodeFormatError, false},
 		{"owner", owner, dns.RcodeFormatError, true},
 		{"option longer than the OPT", broken, dns.RcodeFormatError, true},
 		{"other opcode", with(opt(1232), func(m *dns.Msg) { m.Opcode = dns.OpcodeNotify }), dns.RcodeNotImplemented, true},

@@ -135,7 +135,8 @@ func TestScope(t *testing.T) {
 		{"shorter than the private block", "one.m.test", dns.TypeA, "10.0.0.0/7", 0, 24},
 		{"v4-mapped", "m.test", dns.TypeA, "::ffff:20.1.2.0/120", 0, 24 + 96},
 		{"v4-mapped, RFC 1918", "m.test", dns.TypeA, "::ffff:192.168.1.0/120", 0, 16 + 96},
-		{"v4-mapped, nothing known", "m.test", dns.TypeA, "::ffff:0.0.0.0/96", 0, 96},
+		{"v4-mapped, nothing known", "m.test", dns.TypeA, "::ffff:0.0.0.0/96", 0, 5 + 96},
+		{"in a private block, source shorter", "four.m.test", dns.TypeA, "fc00::/6", 0, 7},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := ask(t, s, query(t, tc.q, tc.rrtype, ecs(tc.subnet)), true)

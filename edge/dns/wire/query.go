@@ -42,17 +42,18 @@ func (q *Query) reset(id, flags uint16) {
 }
 
 func (q *Query) parse(b []byte) Rcode {
-	questions := uint16At(b, 4)
-	at := headerLen
+	questions := int(uint16At(b, 4))
+	var at int
 	if questions == 1 {
-		if at = q.parseQuestion(b); at < 0 {
-			return FormErr
-		}
+		at = q.parseQuestion(b)
+	} else {
+		at = skipQuestions(b, questions) // an OPT behind them wants one back
 	}
-	if questions <= 1 {
-		if rcode := q.parseRecords(b, at); rcode != NoError {
-			return q.orNotImp(rcode)
-		}
+	if at < 0 {
+		return q.orNotImp(FormErr)
+	}
+	if rcode := q.parseRecords(b, at); rcode != NoError {
+		return q.orNotImp(rcode)
 	}
 	switch {
 	case q.Opcode() != 0:
@@ -84,6 +85,18 @@ func (q *Query) parseQuestion(b []byte) int {
 	q.Type, q.Class = uint16At(b, end-4), uint16At(b, end-2)
 	q.Asked, q.question = true, b[headerLen:end]
 	return end
+}
+
+// skipQuestions returns where n questions end, or -1.
+func skipQuestions(b []byte, n int) int {
+	at := headerLen
+	for range n {
+		if at = skipName(b, at); at < 0 || at+4 > len(b) {
+			return -1
+		}
+		at += 4
+	}
+	return at
 }
 
 // recordLen is the length of a record behind its owner name, without the data.

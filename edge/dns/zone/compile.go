@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -15,11 +16,11 @@ import (
 // that is wrong with it, a line each, by zone and name.
 func Compile(configs []Config) (*Zones, error) {
 	zs := &Zones{byName: map[string]*Zone{}}
-	var problems []error
+	var builders []*builder
 	for i := range configs {
 		b := newBuilder(&configs[i])
+		builders = append(builders, b)
 		if b.origin == "" {
-			problems = append(problems, b.problems...)
 			continue
 		}
 		b.build()
@@ -30,6 +31,10 @@ func Compile(configs []Config) (*Zones, error) {
 		zs.zones = append(zs.zones, b.zone)
 		zs.byName[key] = b.zone
 		zs.depth = max(zs.depth, b.zone.Labels)
+	}
+	var problems []error
+	for _, b := range builders {
+		b.checkHidden(zs)
 		problems = append(problems, b.problems...)
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -75,9 +80,12 @@ func (b *builder) build() {
 	b.addNS()
 	b.addRecords()
 	b.addMirrors()
-	for _, a := range b.config.Fallback {
-		if !a.IsValid() || a.IsUnspecified() || a.Zone() != "" {
+	for i, a := range b.config.Fallback {
+		switch twin := func(o netip.Addr) bool { return o.Unmap() == a.Unmap() }; {
+		case !usable(a):
 			b.problem("fallback: %v is not an address that a client could use", a)
+		case slices.ContainsFunc(b.config.Fallback[:i], twin):
+			b.problem("fallback: %v is there twice", a)
 		}
 	}
 	b.checkCNAMEs()
@@ -91,6 +99,9 @@ func (b *builder) build() {
 		b.zone.depth = max(b.zone.depth, dns.CountLabel(name))
 	}
 }
+
+// usable reports whether a client could use an address.
+func usable(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() && a.Zone() == "" }
 
 // node returns the node of a name, made if it is not there yet.
 func (b *builder) node(name string) *Node {
@@ -112,7 +123,7 @@ func (b *builder) addSOA() {
 	if c.MName == "" && len(b.config.NS) > 0 {
 		c.MName = slices.Min(slices.Collect(maps.Keys(b.config.NS)))
 	}
-	c.RName = cmp.Or(c.RName, "hostmaster."+b.origin)
+	c.RName = cmp.Or(c.RName, "hostmaster."+strings.TrimPrefix(b.origin, "."))
 	soa := &dns.SOA{
 		Hdr:     header(b.origin, dns.TypeSOA, b.ttl()),
 		Ns:      b.soaName("mname", c.MName),
@@ -164,8 +175,8 @@ func (b *builder) addNS() {
 			b.problem("ns: %s: it is outside the zone, whose addresses are not ours to give", text)
 		}
 		for _, a := range addrs {
-			if !a.IsValid() {
-				b.problem("ns: %s: bad address", text)
+			if !usable(a) {
+				b.problem("ns: %s: %v is not an address that a resolver could use", text, a)
 			} else if b.inside(name) {
 				b.add(address(name, b.ttl(), a))
 			}

@@ -39,6 +39,9 @@ func (b *builder) addRecords() {
 	}
 }
 
+// firstMeta is the first of the types, to 255, that no record has.
+const firstMeta = 128
+
 // checkRecord makes the owner canonical and refuses what a zone cannot have.
 func (b *builder) checkRecord(h *dns.RR_Header) error {
 	name, err := canonical(h.Name) // the first record need not have one
@@ -55,6 +58,10 @@ func (b *builder) checkRecord(h *dns.RR_Header) error {
 		return fmt.Errorf("want a TTL of at most %d seconds, got %d", maxTTL, h.Ttl)
 	case h.Rrtype == dns.TypeSOA:
 		return errors.New("want it under soa, not here")
+	case h.Rrtype == dns.TypeNone || h.Rrtype == dns.TypeOPT || firstMeta <= h.Rrtype && h.Rrtype <= dns.TypeANY:
+		return errors.New("is a type of messages and questions, not of records (RFC 6895 section 3.1)")
+	case h.Rrtype == dns.TypeNS && strings.HasPrefix(h.Name, "*."):
+		return errors.New("a delegation cannot be a wildcard (RFC 4592 section 4.2)")
 	case h.Rrtype == dns.TypeDNAME:
 		return errors.New("DNAME is not supported")
 	case h.Rrtype == dns.TypeNS && h.Name == b.origin:

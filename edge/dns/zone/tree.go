@@ -1,10 +1,13 @@
 package zone
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"github.com/waypost/waypost/edge/dns/wire"
 )
 
 // parent returns the name above name, which is not the root.
@@ -57,24 +60,37 @@ func (b *builder) cut() {
 		for _, name := range b.names() {
 			if below := b.nodes[name]; dns.IsSubDomain(at, name) {
 				below.Cut = c
-				b.checkCut(at, name, below)
+				b.checkForeign(at, name, below, "is at or below the delegation of "+at)
 			}
 		}
 	}
 }
 
-// checkCut finds what stands at or below the delegation at, whose names are
-// not ours, and is no glue.
-func (b *builder) checkCut(at, name string, n *Node) {
+// checkHidden finds names that another zone of this edge answers for.
+func (b *builder) checkHidden(zs *Zones) {
+	for _, name := range b.names() {
+		var n wire.Name
+		if !n.Set([]byte(wireName(name))) || b.nodes[name].Cut != nil {
+			continue
+		}
+		if z := zs.Find(&n); z != nil && z.Labels > b.zone.Labels {
+			b.checkForeign("", name, b.nodes[name], fmt.Sprintf("is in zone %q, which answers for it", z.Name))
+		}
+	}
+}
+
+// checkForeign finds what stands at a name that is not ours, for a reason, and
+// is no glue; nor part of the delegation at.
+func (b *builder) checkForeign(at, name string, n *Node, reason string) {
 	if n.Tailored != nil {
-		b.problem("mirrors: %s: is at or below the delegation of %s", name, at)
+		b.problem("mirrors: %s: %s", name, reason)
 	}
 	for i := range n.Sets {
 		switch t := n.Sets[i].Type; {
 		case t == dns.TypeA || t == dns.TypeAAAA:
 		case t == dns.TypeNS || t == dns.TypeDS && name == at:
 		default:
-			b.problem("records: %s %s: is at or below the delegation of %s", name, dns.Type(t), at)
+			b.problem("records: %s %s: %s", name, dns.Type(t), reason)
 		}
 	}
 }

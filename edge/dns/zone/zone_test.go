@@ -119,7 +119,7 @@ func TestGlue(t *testing.T) {
 // TestProblems: every mistake of the configuration is an error that names the
 // zone and the name, and one mistake does not hide the next.
 func TestProblems(t *testing.T) {
-	addr := netip.MustParseAddr("192.0.2.1")
+	addr, outside := netip.MustParseAddr("192.0.2.1"), map[string][]netip.Addr{"ns.other.test": nil}
 	with := func(change func(*Config)) []Config {
 		c := small()
 		change(&c)
@@ -139,12 +139,16 @@ func TestProblems(t *testing.T) {
 		{"no name", []Config{{}}, `zone "": want a domain name`},
 		{"bad name", []Config{{Name: "a..test"}}, `zone "a..test": want a domain name, got "a..test"`},
 		{"twice", []Config{small(), small()}, `zone "m.test": there are two zones of this name`},
+		{"in another zone", []Config{small(), {Name: "wild.m.test", NS: outside}}, `zone "m.test": records: *.wild.m.test. TXT: is in zone "wild.m.test", which answers for it`},
+		{"mirror in another zone", append(mirror(Mirror{Name: "x.y", Path: "p"}), Config{Name: "y.m.test", NS: outside}), `zone "m.test": mirrors: x.y.m.test.: is in zone "y.m.test"`},
 		{"no NS", with(func(c *Config) { c.NS = nil }), "ns: want at least one name server"},
 		{"NS without addresses", with(func(c *Config) { c.NS["ns2.m.test"] = nil }), "ns: ns2.m.test: want its addresses"},
 		{"NS outside", with(func(c *Config) { c.NS["ns.other.test"] = []netip.Addr{addr} }), "ns: ns.other.test: it is outside"},
 		{"bad mname", with(func(c *Config) { c.SOA.MName = "a b" }), "soa: mname: want a domain name"},
 		{"bad ttl", with(func(c *Config) { c.SOA.TTL = 1 << 31 }), "soa: ttl: want at most"},
 		{"bad fallback", with(func(c *Config) { c.Fallback = []netip.Addr{{}} }), "fallback: invalid IP"},
+		{"the same fallback", with(func(c *Config) { c.Fallback = []netip.Addr{addr, netip.MustParseAddr("::ffff:192.0.2.1")} }), "fallback: ::ffff:192.0.2.1 is there twice"},
+		{"bad NS address", with(func(c *Config) { c.NS["ns1.m.test"] = []netip.Addr{netip.IPv4Unspecified()} }), "ns: ns1.m.test: 0.0.0.0 is not"},
 		{"same type", mirror(Mirror{Name: "ns1", Path: "p"}), `mirrors: "ns1": there are static A records`},
 		{"same type by types", mirror(Mirror{Name: "txt", Path: "p", Types: []string{"txt"}}), `mirrors: "txt": there are static TXT records`},
 		{"cname at the apex", mirror(Mirror{Name: "@", Path: "p", Answer: "cname"}), `mirrors: "@": answer: cname cannot stand at the zone itself`},
@@ -170,6 +174,9 @@ func TestProblems(t *testing.T) {
 		{"soa", records("@ IN SOA a b 1 2 3 4 5\n"), "records: m.test. SOA: want it under soa"},
 		{"apex ns", records("@ IN NS a\n"), "records: m.test. NS: want the zone's own NS under ns"},
 		{"dname", records("x IN DNAME a\n"), "records: x.m.test. DNAME: DNAME is not supported"},
+		{"meta type", records("x IN TYPE41 \\# 0\n"), "records: x.m.test. OPT: is a type of messages"},
+		{"type of questions", records("x IN TYPE255 \\# 0\n"), "records: x.m.test. ANY: is a type of messages"},
+		{"wildcard delegation", records("*.x IN NS ns.other.test.\n"), "records: *.x.m.test. NS: a delegation cannot be a wildcard"},
 		{"include", records("$INCLUDE /etc/passwd\n"), "records: dns: $INCLUDE directive not allowed"},
 		{"cname and a", records("txt IN CNAME a\n"), "txt.m.test.: a CNAME cannot stand beside other records"},
 		{"two ttls", records("txt 61 IN TXT b\n"), "txt.m.test. TXT: records of one name and type want the same TTL"},
@@ -205,5 +212,25 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := Compile([]Config{c, {Name: "b..d"}})
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("want four problems, got:\n%v", err)
+	}
+}
+
+// TestRoot: the root is a zone like others.
+func TestRoot(t *testing.T) {
+	zs, err := Compile([]Config{{
+		Name: ".", NS: map[string][]netip.Addr{"a.": {netip.MustParseAddr("192.0.2.1")}},
+		Records: "*.b. IN TXT x\n", Mirrors: []Mirror{{Name: "*", Path: "p"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zs.Find(name(t, "."))
+	if soa := z.Find(name(t, ".")).Set(wire.TypeSOA); !strings.Contains(string(soa.Records), "\x0ahostmaster\x00") {
+		t.Errorf("SOA %q", soa.Records)
+	}
+	for text, tailored := range map[string]bool{"x.": true, "x.y.": true, "x.b.": false, "a.": false} {
+		if n := z.Find(name(t, text)); n == nil || (n.Tailored != nil) != tailored {
+			t.Errorf("%s: got %+v", text, n)
+		}
 	}
 }
