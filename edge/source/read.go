@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"syscall"
 
 	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/edge/snapshot/catalog"
@@ -181,13 +179,4 @@ func readASNs(paths []string) (*netblock.Table, []string, error) {
 		note += fmt.Sprintf(", %d skipped, the first at line %d: %s", report.Skipped, report.FirstSkipped, report.FirstReason)
 	}
 	return t, []string{note}, nil
-}
-
-// inode returns the number of a file, so that one replaced by another of the
-// same size and time is noticed.
-func inode(info fs.FileInfo) uint64 {
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		return sys.Ino
-	}
-	return 0
 }

@@ -9,8 +9,8 @@
 // whose files changed, and gives all inputs or an error that says all that is
 // wrong with any of them. Nothing here is on the request path.
 //
-// Files are noticed by their size, time of change and inode, which works on
-// every file system and costs a few microseconds a second. A file counts as
+// Files are noticed by their size, time of change, inode and who may read them,
+// which works on every file system and costs a few microseconds a second. A file counts as
 // changed once it has stopped changing for one look, so that one which is
 // written in place is seldom read half-written; if it is, it is refused and
 // read again when it goes on changing.
@@ -20,9 +20,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/waypost/waypost/edge/index"
@@ -104,9 +106,9 @@ func (s *Source) Notes() []string { return s.notes }
 // have not changed since the last call of Changed.
 func (s *Source) Changed() bool {
 	now := s.look()
-	settled := same(now, s.seen)
+	settled := slices.Equal(now, s.seen)
 	s.seen = now
-	return settled && !same(now, s.loaded)
+	return settled && !slices.Equal(now, s.loaded)
 }
 
 // look returns the stamps of all files.
@@ -150,8 +152,11 @@ type part[T any] struct {
 // load reads the part if it has to.
 func (p *part[T]) load() error {
 	now := stampAll(p.paths)
-	if p.good && same(now, p.stamps) {
+	if p.good && slices.Equal(now, p.stamps) {
 		return nil
+	}
+	if err := readable(p.paths, now); err != nil {
+		return err
 	}
 	value, notes, err := p.read(p.paths)
 	if err != nil {
@@ -174,10 +179,11 @@ func together(loads ...func() error) error {
 
 // A stamp tells one state of a file from another.
 type stamp struct {
-	size  int64
-	mtime time.Time
-	inode uint64
-	err   bool
+	size, mtime int64 // mtime in nanoseconds
+	inode       uint64
+	mode        fs.FileMode // this and the owners: who may read it
+	uid, gid    uint32
+	err         bool
 }
 
 func stampAll(paths []string) []stamp {
@@ -188,21 +194,25 @@ func stampAll(paths []string) []stamp {
 			stamps = append(stamps, stamp{err: true})
 			continue
 		}
-		stamps = append(stamps, stamp{size: info.Size(), mtime: info.ModTime(), inode: inode(info)})
+		st := stamp{size: info.Size(), mtime: info.ModTime().UnixNano(), mode: info.Mode()}
+		if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+			st.inode, st.uid, st.gid = sys.Ino, sys.Uid, sys.Gid
+		}
+		stamps = append(stamps, st)
 	}
 	return stamps
 }
 
-func same(a, b []stamp) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].size != b[i].size || !a[i].mtime.Equal(b[i].mtime) || a[i].inode != b[i].inode || a[i].err != b[i].err {
-			return false
+// readable finds what is no file among paths: to open a named pipe that nobody
+// writes would be to wait for ever. Missing files are left to the readers.
+func readable(paths []string, stamps []stamp) error {
+	var errs []error
+	for i, st := range stamps {
+		if !st.err && !st.mode.IsRegular() {
+			errs = append(errs, fmt.Errorf("reading %s: want a regular file, got one of mode %s", paths[i], st.mode))
 		}
 	}
-	return true
+	return errors.Join(errs...)
 }
 
 // open opens a file for one of the readers, which says what it is in errors.

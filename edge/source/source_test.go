@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,20 @@ func TestLoadSaysAllThatIsWrong(t *testing.T) {
 	}
 }
 
+// A named pipe that nobody writes must not hold up the reader for ever.
+func TestLoadOnlyFiles(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := source.New(source.Config{Catalog: pipe, ASNs: dir, Countries: []string{os.DevNull}, Cities: []string{pipe}})
+	_, err := s.Load(time.Now())
+	if err == nil || strings.Count(err.Error(), ": want a regular file, got one of mode ") != 4 {
+		t.Errorf("error: %v", err)
+	}
+}
+
 func TestGoodPartsAreKept(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "catalog.yaml", catalog)
@@ -139,6 +154,14 @@ func TestChanged(t *testing.T) {
 	}
 	look(false, "renamed over it, same size")
 	look(true, "renamed and settled")
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	look(false, "others may read it")
+	look(true, "others may read it, settled")
+	if _, err := s.Load(time.Now()); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}

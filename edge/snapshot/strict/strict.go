@@ -217,7 +217,7 @@ func (d *Doc) scalar(n ast.Node, v reflect.Value, key string) {
 		return
 	}
 	if err := set(v, text); err != nil {
-		d.Problem(key, "want %s, got %q", wanted(v), text)
+		d.Problem(key, "want %s, got %.100q", wanted(v), text)
 	}
 }
 
@@ -316,5 +316,5 @@ func describe(n ast.Node) string {
 	case *ast.AliasNode:
 		return "an alias (*), which is not supported"
 	}
-	return fmt.Sprintf("%q", n.String())
+	return fmt.Sprintf("%.100q", n.String()) // a file that is something else can be one long word
 }

@@ -121,3 +121,13 @@ func FuzzDecode(f *testing.F) {
 		_ = strict.Decode("fuzz.yaml", data, &got).Err()
 	})
 }
+
+// A file that is something else, such as zeros, must not fill the log.
+func TestProblemsAreShort(t *testing.T) {
+	for _, text := range []string{strings.Repeat("\x00", 1e5), "name: " + strings.Repeat("x", 1e5) + "\ninner: " + strings.Repeat("y", 1e5), "every: " + strings.Repeat("z", 1e5)} {
+		err := strict.Decode("a.yaml", []byte(text), &config{}).Err()
+		if err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%.20q…: %.2000v", text, err)
+		}
+	}
+}
