@@ -15,7 +15,8 @@ type content struct {
 	complete []bool            // by directory: an unlisted file does not exist
 }
 
-func compileContent(s *snapshot.Snapshot) content {
+// compileContent gives directories under embargo no hosts at all.
+func compileContent(s *snapshot.Snapshot, p *paths) content {
 	n := len(s.Hosts)
 	in := interner{words: hostset.Words(n), ids: map[string]uint32{}}
 	c := content{
@@ -27,8 +28,9 @@ func compileContent(s *snapshot.Snapshot) content {
 	set := hostset.Make(n)
 	for dir := range s.Directories {
 		set.Clear()
+		hidden := p.hidden(p.path(uint32(dir)))
 		for h := range s.Hosts {
-			if s.Hosts[h].Has.Has(uint32(dir)) {
+			if !hidden && s.Hosts[h].Has.Has(uint32(dir)) {
 				set.Add(uint32(h))
 			}
 		}

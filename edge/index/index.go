@@ -33,6 +33,8 @@ type Inputs struct {
 	Countries *netblock.Table // prefix → [geo.Country.Uint32]; nil: none is known
 	Places    *netblock.Map   // address → [geo.Cell], in layer 0; nil: none is known
 	ASNs      *netblock.Table // prefix → origin AS; nil: none is known
+
+	Now time.Time // what is under embargo at this time is hidden; zero: all that ever was
 }
 
 // An Index is one compiled snapshot.
@@ -56,9 +58,9 @@ func Compile(in Inputs) *Index {
 	ix := &Index{in: in}
 	ix.hosts = compileHosts(in)
 	ix.clients = compileClients(in)
-	ix.paths = compilePaths(in.Snapshot.Directories)
-	ix.content = compileContent(in.Snapshot)
-	ix.repos = compileRepositories(in.Snapshot)
+	ix.paths = compilePaths(in.Snapshot, in.Now)
+	ix.content = compileContent(in.Snapshot, &ix.paths)
+	ix.repos = compileRepositories(in.Snapshot, &ix.paths)
 	return ix
 }
 

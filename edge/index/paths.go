@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"hash/maphash"
+	"time"
 
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -15,9 +16,14 @@ type paths struct {
 	slot []uint32 // directory + 1, 0 empty; a power of two, at most half full
 	end  []uint32 // by directory: where its path ends in blob
 	blob []byte
+
+	embargoed []string // paths that, with all below them, are not there
 }
 
-func compilePaths(dirs []snapshot.Directory) paths {
+// compilePaths makes the table of the directories that are not under embargo
+// at the time now.
+func compilePaths(s *snapshot.Snapshot, now time.Time) paths {
+	dirs := s.Directories
 	size := 2
 	for size < 2*len(dirs) {
 		size *= 2
@@ -27,8 +33,16 @@ func compilePaths(dirs []snapshot.Directory) paths {
 		p.blob = append(p.blob, dirs[i].Path...)
 		p.end[i] = uint32(len(p.blob))
 	}
+	for _, e := range s.Embargoes {
+		if now.Before(e.LiftAt) {
+			p.embargoed = append(p.embargoed, e.Path)
+		}
+	}
 	mask := uint64(size - 1)
 	for i := range dirs {
+		if p.hidden([]byte(dirs[i].Path)) {
+			continue
+		}
 		at := maphash.String(p.seed, dirs[i].Path) & mask
 		for p.slot[at] != 0 {
 			at = (at + 1) & mask
@@ -36,6 +50,17 @@ func compilePaths(dirs []snapshot.Directory) paths {
 		p.slot[at] = uint32(i) + 1
 	}
 	return p
+}
+
+// hidden reports whether path is under embargo.
+func (p *paths) hidden(path []byte) bool {
+	for _, top := range p.embargoed {
+		n := len(top)
+		if n == 0 || len(path) >= n && string(path[:n]) == top && (len(path) == n || path[n] == '/') {
+			return true
+		}
+	}
+	return false
 }
 
 // path returns a directory's path.
@@ -93,14 +118,17 @@ func (ix *Index) Suffix(t *Target) []byte {
 }
 
 // Find returns what path, which has no slashes at its ends, names. It is not
-// ok where nothing of that name can exist: outside all categories, below an
-// enumerated category's listed directories, or an unknown name below a
-// complete directory. It allocates nothing.
+// ok where nothing of that name can exist: outside all categories, under
+// embargo, below an enumerated category's listed directories, or an unknown
+// name below a complete directory. It allocates nothing.
 func (ix *Index) Find(path []byte) (t Target, ok bool) {
 	t = Target{Path: path}
 	if dir, found := ix.paths.find(path); found {
 		t.IsDir = true
 		return ix.within(t, dir), true
+	}
+	if ix.paths.hidden(path) {
+		return t, false
 	}
 	name := path
 	parent, found := ix.paths.find(nil)
@@ -127,5 +155,10 @@ func (ix *Index) within(t Target, dir uint32) Target {
 	return t
 }
 
-// FindDirectory returns the listed directory of exactly this path.
+// FindDirectory returns the listed directory of exactly this path, unless it
+// is under embargo.
 func (ix *Index) FindDirectory(path []byte) (dir uint32, ok bool) { return ix.paths.find(path) }
+
+// Embargoed reports whether directory dir is hidden. Clients never get there;
+// it is for those who go through all directories.
+func (ix *Index) Embargoed(dir uint32) bool { return ix.paths.hidden(ix.paths.path(dir)) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -23,7 +24,7 @@ func TestPathsTwin(t *testing.T) {
 			dirs = append(dirs, snapshot.Directory{Path: path})
 		}
 		slices.SortFunc(dirs, func(a, b snapshot.Directory) int { return strings.Compare(a.Path, b.Path) })
-		p := compilePaths(dirs)
+		p := compilePaths(&snapshot.Snapshot{Directories: dirs}, time.Time{})
 		for range 200 {
 			path := randomPath(r)
 			dir, ok := p.find([]byte(path))

@@ -12,10 +12,13 @@ type repositories struct {
 	sorted []uint32          // those positions by "NAME+ARCH"
 }
 
-func compileRepositories(s *snapshot.Snapshot) repositories {
+// compileRepositories leaves out those under embargo.
+func compileRepositories(s *snapshot.Snapshot, p *paths) repositories {
 	r := repositories{byName: make(map[string]uint32, len(s.Repositories))}
 	for i, repo := range s.Repositories {
-		r.byName[repo.Name+"+"+repo.Arch] = uint32(i)
+		if !p.hidden([]byte(repo.Path)) {
+			r.byName[repo.Name+"+"+repo.Arch] = uint32(i)
+		}
 	}
 	names := make([]string, 0, len(r.byName))
 	for name := range r.byName {

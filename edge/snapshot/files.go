@@ -129,6 +129,14 @@ func (f *Files) Lacks(file uint32) []uint32 { return f.lacks[file] }
 // Holes returns all files that some host lacks, and those hosts. Do not change it.
 func (f *Files) Holes() map[uint32][]uint32 { return f.lacks }
 
+// WithHoles returns the same files with other hosts that lack some of them, by
+// file. It shares all columns with f.
+func (f *Files) WithHoles(lacks map[uint32][]uint32) Files {
+	next := *f
+	next.lacks = lacks
+	return next
+}
+
 // A FileBuilder collects files in any order. The zero value is ready. It is
 // for one goroutine.
 type FileBuilder struct {

@@ -38,6 +38,26 @@ type Snapshot struct {
 
 	CountryOverrides   []CountryOverride
 	ContinentOverrides map[geo.Country]geo.Continent
+
+	Embargoes []Embargo
+	Zones     []byte // DNS zones in the words of their publisher; edges keep them as they are
+}
+
+// An Embargo hides a path and all below it until a time: to clients, it is not
+// there. Each edge lifts it by its own clock.
+type Embargo struct {
+	Path   string // without slashes at its ends; need not be among Directories
+	LiftAt time.Time
+}
+
+// NextLift returns when the next embargo after now ends, and false if none does.
+func (s *Snapshot) NextLift(now time.Time) (next time.Time, ok bool) {
+	for _, e := range s.Embargoes {
+		if e.LiftAt.After(now) && (!ok || e.LiftAt.Before(next)) {
+			next, ok = e.LiftAt, true
+		}
+	}
+	return next, ok
 }
 
 // A Category is a tree of content with one top directory and one policy.
@@ -135,6 +155,7 @@ type Mount struct {
 // A Directory is one directory of a category.
 type Directory struct {
 	Path     string // the whole path, without slashes at its ends
+	Number   uint32 // its name in published snapshots, for ever; 0 in those that are read from files
 	Category uint32
 	Complete bool // a file that is not in Files does not exist
 }

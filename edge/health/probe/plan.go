@@ -128,6 +128,9 @@ func samples(ix *index.Index) []sample {
 	var found []sample
 	files := ix.Files()
 	for dir := range uint32(ix.Directories()) {
+		if ix.Embargoed(dir) {
+			continue // mirrors may not serve it yet
+		}
 		best := sample{mtime: -1}
 		for file, end := files.In(dir); file < end; file++ {
 			from, to := files.Versions(file)
