@@ -65,6 +65,7 @@ func (m *metrics) data(s scrape) {
 	s.count("data_loads_total", "times the data was read, by result", m.n.loads.good.Load(), "result", "good")
 	s.count("data_loads_total", "times the data was read, by result", m.n.loads.bad.Load(), "result", "refused")
 	s.flag("data_current", "1 if the newest files are in use, 0 if they were refused", m.n.loads.lastWasGood.Load())
+	s.gauge("data_loaded_timestamp_seconds", "Unix time of the last good load", int(m.n.loads.lastGood.Load()))
 	v := m.n.engine.View()
 	if v == nil {
 		return
@@ -92,6 +93,7 @@ func (m *metrics) http(s scrape) {
 	s.count("http_origin_total", "HTTP redirects to an origin", c.Origin)
 	if m.n.stats != nil {
 		s.count("statistics_lines_dropped_total", "lines of the statistics log dropped because the disk was too slow", m.n.stats.Dropped())
+		s.count("statistics_write_errors_total", "times lines of the statistics log could not be written, such as to a full disk", m.n.stats.Failed())
 	}
 }
 
