@@ -24,7 +24,7 @@ type Counters struct {
 	ReadErrors  uint64 // UDP reads and TCP accepts
 	WriteErrors uint64 // answers that the kernel did not take
 	Connections uint64 // TCP connections taken
-	Refused     uint64 // TCP connections over a limit
+	Refused     uint64 // TCP connections closed for being over a limit
 	Slow        uint64 // TCP connections closed amid a message, for time or size
 }
 

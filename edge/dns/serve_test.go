@@ -214,7 +214,7 @@ func TestTCPLimits(t *testing.T) {
 func bytes16(n int) []byte { return []byte{byte(n >> 8), byte(n)} }
 
 func TestTCPConnections(t *testing.T) {
-	s, at := serve(t, "127.0.0.1:0", func(c *Config) { c.TCP = TCPLimits{PerClient: 2} })
+	s, at := serve(t, "127.0.0.1:0", func(c *Config) { c.TCP = TCPLimits{PerClient: 2, Connections: 3} })
 	_, port, err := net.SplitHostPort(at)
 	if err != nil {
 		t.Fatal(err)
@@ -235,15 +235,26 @@ func TestTCPConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := net.DialTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: number})
-	if err != nil {
-		t.Fatal(err)
+	another := func(last byte) net.Conn {
+		c, derr := net.DialTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, last)}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: number})
+		if derr != nil {
+			t.Fatal(derr)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		return c
 	}
-	defer func() { _ = other.Close() }()
-	if !works(other) {
+	if !works(another(2)) {
 		t.Error("another client is kept out")
 	}
 	if c := s.Counters(); c.Refused != 1 || c.Connections != 3 {
+		t.Errorf("got %+v", c)
+	}
+	for last := byte(3); last < 30; last++ { // others hold all there may be
+		if !works(another(last)) {
+			t.Fatal("a new client is locked out")
+		}
+	}
+	if c := s.Counters(); c.Refused != 28 || c.Connections != 30 {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // TCPLimits keep slow and greedy clients from holding what others need.
 type TCPLimits struct {
-	Connections int           // at the same time. Default: 1000
+	Connections int           // at the same time; one more ends another one. Default: 1000
 	PerClient   int           // of them from one v4 address or v6 /64. Default: 20
 	Idle        time.Duration // how long a connection may wait for the next query. Default: 10s
 	Message     time.Duration // how long a query may take to come, and answers to go. Default: 3s
@@ -38,12 +38,12 @@ type connections struct {
 	works  sync.Pool // of *tcpWork
 
 	mu       sync.Mutex
-	open     map[net.Conn]struct{}
+	open     map[net.Conn]netip.Prefix // and whose each is
 	byClient map[netip.Prefix]int
 }
 
 func newConnections(limits TCPLimits) *connections {
-	return &connections{limits: limits, open: map[net.Conn]struct{}{}, byClient: map[netip.Prefix]int{}}
+	return &connections{limits: limits, open: map[net.Conn]netip.Prefix{}, byClient: map[netip.Prefix]int{}}
 }
 
 // clientPrefix is what counts as one client.
@@ -56,22 +56,39 @@ func clientPrefix(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// add reports whether one more connection from a client is within the limits,
-// and if so, counts it.
-func (cs *connections) add(c net.Conn, client netip.Prefix) bool {
+// add counts one more connection, of a client, and returns that which has to
+// go for it: itself where the client has too many, any other where all clients
+// together have, nil otherwise. So those who hold connections without end do
+// not lock others out: most likely it is one of theirs that goes.
+func (cs *connections) add(c net.Conn, client netip.Prefix) (victim net.Conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if len(cs.open) >= cs.limits.Connections || cs.byClient[client] >= cs.limits.PerClient {
-		return false
+	if cs.byClient[client] >= cs.limits.PerClient {
+		return c
 	}
-	cs.open[c] = struct{}{}
+	if len(cs.open) >= cs.limits.Connections {
+		for victim = range cs.open {
+			break
+		}
+		cs.drop(victim)
+	}
+	cs.open[c] = client
 	cs.byClient[client]++
-	return true
+	return victim
 }
 
-func (cs *connections) remove(c net.Conn, client netip.Prefix) {
+func (cs *connections) remove(c net.Conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
+	cs.drop(c)
+}
+
+// drop counts a connection no longer, if it still does.
+func (cs *connections) drop(c net.Conn) {
+	client, ok := cs.open[c]
+	if !ok {
+		return
+	}
 	delete(cs.open, c)
 	if cs.byClient[client]--; cs.byClient[client] == 0 {
 		delete(cs.byClient, client)
@@ -107,14 +124,16 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, cs *connections) 
 			continue
 		}
 		client := remoteAddr(c)
-		if !cs.add(c, clientPrefix(client)) {
+		if victim := cs.add(c, clientPrefix(client)); victim != nil {
 			count.refused.Add(1)
-			_ = c.Close()
-			continue
+			_ = victim.Close()
+			if victim == c {
+				continue
+			}
 		}
 		count.connections.Add(1)
 		all.Go(func() {
-			defer func() { cs.remove(c, clientPrefix(client)); _ = c.Close() }()
+			defer func() { cs.remove(c); _ = c.Close() }()
 			s.serveConn(ctx, c, client, cs)
 		})
 	}
