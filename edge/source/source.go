@@ -209,10 +209,20 @@ func readable(paths []string, stamps []stamp) error {
 	var errs []error
 	for i, st := range stamps {
 		if !st.err && !st.mode.IsRegular() {
-			errs = append(errs, fmt.Errorf("reading %s: want a regular file, got one of mode %s", paths[i], st.mode))
+			errs = append(errs, fmt.Errorf("reading %s: want a regular file, got %s", paths[i], kindOf(st.mode)))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	}
+	return "one of mode " + mode.String()
 }
 
 // open opens a file for one of the readers, which says what it is in errors.
