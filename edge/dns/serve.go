@@ -19,8 +19,9 @@ type Sockets struct {
 }
 
 // Listen opens UDP and TCP sockets for addresses such as 127.0.0.1:5300,
-// [::1]:5300 or, for all addresses of the machine, :53. On Linux each gets as
-// many UDP sockets as Go uses processors. UDP and TCP share the port also where it is 0.
+// [::1]:5300 or, for all addresses of the machine, :53; 0.0.0.0:53 are those of
+// v4 only, [::]:53 those of v6 only. On Linux each gets as many UDP sockets as
+// Go uses processors. UDP and TCP share the port also where it is 0.
 func Listen(ctx context.Context, addresses ...string) (Sockets, error) {
 	var ss Sockets
 	for _, address := range addresses {
