@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"html/template"
 	"net/netip"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -26,14 +27,19 @@ var pageHTML string
 //go:embed start.html
 var startHTML string
 
-// pages are the parsed templates.
-type pages struct{ mirrorlist, start *template.Template }
+// pages are the parsed templates, and a slot for each page that may be made at
+// a time.
+type pages struct {
+	mirrorlist, start *template.Template
+	slots             chan struct{}
+}
 
 // parsePages parses the templates, which are part of the program.
 func parsePages() pages {
 	return pages{
 		mirrorlist: template.Must(template.New("mirrorlist").Parse(pageHTML)),
 		start:      template.Must(template.New("start").Parse(startHTML)),
+		slots:      make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)),
 	}
 }
 
@@ -103,8 +109,11 @@ type pageCategory struct {
 	Path string `json:"path"`
 }
 
-// page answers ?mirrorlist.
+// page answers ?mirrorlist. With hundreds of hosts that costs a hundred times
+// what a redirect does, so pages wait for each other, on half of the processors.
 func (s *Server) page(r *request, t *index.Target) {
+	s.pages.slots <- struct{}{}
+	defer func() { <-s.pages.slots }()
 	r.kind = Page
 	r.ask(t)
 	x := r.view.Explain(&r.asked)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -101,4 +102,27 @@ func TestPageOfNobody(t *testing.T) {
 	if strings.Contains(string(res.Body()), "null") {
 		t.Errorf("lists that are empty are null: %s", res.Body())
 	}
+}
+
+// Whoever asks for pages without end holds up other pages, and no redirects.
+func TestPagesWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newFixture()
+		for range cap(s.pages.slots) {
+			s.pages.slots <- struct{}{}
+		}
+		page := make(chan int, 1)
+		go func() { page <- get(t, s, german, "/pub/os/?mirrorlist").StatusCode() }()
+		synctest.Wait()
+		if len(page) > 0 {
+			t.Error("a page did not wait")
+		}
+		if res := get(t, s, german, "/pub/os/f.iso"); res.StatusCode() != 302 {
+			t.Errorf("redirect: %d", res.StatusCode())
+		}
+		<-s.pages.slots
+		if status := <-page; status != 200 {
+			t.Errorf("page: %d", status)
+		}
+	})
 }
