@@ -61,8 +61,8 @@ type Config struct {
 	TCP TCPLimits
 }
 
-// maxName keeps question and OPT together below 512 bytes.
-const maxName = 100
+// MaxName is the longest name of a server: question and OPT together stay below 512 bytes.
+const MaxName = 100
 
 // A Server answers DNS queries. It is safe for any number of goroutines.
 type Server struct {
@@ -79,8 +79,8 @@ func New(c Config) (*Server, error) {
 	if c.Engine == nil {
 		return nil, errors.New("dns: want an engine")
 	}
-	if len(c.Name) > maxName {
-		return nil, fmt.Errorf("dns: name: want at most %d bytes, got %q", maxName, c.Name)
+	if len(c.Name) > MaxName {
+		return nil, fmt.Errorf("dns: name: want at most %d bytes, got %q", MaxName, c.Name)
 	}
 	if c.MaxNoCookie < 0 {
 		return nil, fmt.Errorf("dns: max_nocookie: want a size in bytes, got %d", c.MaxNoCookie)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	edgedns "github.com/waypost/waypost/edge/dns"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/dns/zone"
 	"github.com/waypost/waypost/edge/health/probe"
@@ -217,6 +218,9 @@ func (c *Config) checkDNS(doc *strict.Doc) {
 	}
 	if c.DNS.MaxNoCookie < 0 {
 		doc.Problem("edge.dns.max_nocookie", "want a number of bytes that is not negative, got %d", c.DNS.MaxNoCookie)
+	}
+	if len(c.Name) > edgedns.MaxName {
+		doc.Problem("edge.name", "want at most %d bytes, which DNS answers have room for, got %d", edgedns.MaxName, len(c.Name))
 	}
 	if len(c.DNS.Zones) == 0 {
 		doc.Problem("edge.dns.zones", "want at least one zone")

@@ -44,7 +44,11 @@ func (n *Node) listen(ctx context.Context) (err error) {
 
 func tcp(ctx context.Context, to *[]net.Listener, what string, at netip.AddrPort) error {
 	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", at.String())
+	network := "tcp6" // [::] is all of IPv6 and leaves 0.0.0.0 to IPv4, as for DNS
+	if at.Addr().Unmap().Is4() {
+		network = "tcp4"
+	}
+	l, err := config.Listen(ctx, network, at.String())
 	if err != nil {
 		return fmt.Errorf("listening for %s on %s: %w", what, at, err)
 	}

@@ -77,7 +77,7 @@ type Host struct {
 	PeerASNs  []ASN    `yaml:"peer_asns"` // ASNs it peers with
 	Netblocks []Prefix `yaml:"netblocks"` // its own clients
 
-	Private  bool      `yaml:"private"`            // true: only for clients inside its netblocks, ASNs or peer ASNs
+	Private  bool      `yaml:"private"`            // true: named only to clients inside its netblocks, ASNs or peer ASNs; no access control, a client subnet can be forged
 	Allowed  []Country `yaml:"countries_allowed"`  // only for clients of these countries; empty: of all
 	Excluded []Country `yaml:"countries_excluded"` // not for clients of these countries
 	Down     bool      `yaml:"down"`               // true: taken out by the operator

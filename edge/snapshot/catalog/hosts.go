@@ -22,11 +22,24 @@ func (b *builder) addHosts() {
 		b.require(at+".name", "a name")
 		b.unique(b.hosts, string(in.Name), "hosts", i, "name")
 		h := describe(in)
+		b.checkClients(in, at)
 		if in.Location != nil {
 			h.Place = b.point(in.Location, at+".location")
 		}
 		h.Mounts = b.mounts(in, at+".urls")
 		b.snap.Hosts = append(b.snap.Hosts, h)
+	}
+}
+
+// checkClients finds hosts that could not serve anybody, or say a thing twice.
+func (b *builder) checkClients(in *Host, at string) {
+	if in.Private && len(in.Netblocks)+len(in.ASNs)+len(in.PeerASNs) == 0 {
+		b.doc.Problem(at+".private", "want netblocks, asn or peer_asns beside it: a private host without serves nobody")
+	}
+	for i, a := range in.Addresses {
+		if slices.Contains(in.Addresses[:i], a) {
+			b.doc.Problem(fmt.Sprintf("%s.addresses[%d]", at, i), "%s is given twice", a.Addr)
+		}
 	}
 }
 
