@@ -41,7 +41,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	})
 	group.Go(func() error {
 		s.keepTime(ctx)
-		return s.shutdown(server)
+		err := s.shutdown(server)
+		_ = ln.Close() // which the server did, unless it had yet to begin
+		return err
 	})
 	return group.Wait() //nolint:wrapcheck // both name themselves
 }

@@ -131,3 +131,18 @@ func TestServeStops(t *testing.T) {
 		t.Error("the listener is still open")
 	}
 }
+
+// A server that is told to stop before it begins must not begin.
+func TestServeStopsBeforeItBegins(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := newFixture().Serve(ctx, ln); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
