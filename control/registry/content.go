@@ -1,9 +1,12 @@
 package registry
 
 import (
-	"time"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/snapshot/catalog"
 )
 
 // A Category is a tree of content with one top directory.
@@ -11,7 +14,8 @@ type Category struct {
 	// Name is unique.
 	Name string `json:"name" yaml:"name"`
 
-	// Path is the top directory as clients know it, such as pub/os.
+	// Path is the top directory as clients know it, such as pub/os; no other
+	// category's. "" is the root.
 	Path string `json:"path" yaml:"path"`
 
 	// Product is the product it belongs to; may be empty.
@@ -54,90 +58,125 @@ type Repository struct {
 	// Name is the value of repo=.
 	Name string `json:"name" yaml:"name"`
 
-	// Arch is the value of arch=. The key of a repository is NAME+ARCH.
+	// Arch is the value of arch=, without a plus sign. The key of a repository
+	// is NAME+ARCH.
 	Arch string `json:"arch" yaml:"arch"`
 
 	// Path is its directory.
 	Path string `json:"path" yaml:"path"`
 
 	Category string `json:"category,omitempty" yaml:"category"`
+
+	// Version is a version of the category's product; may be empty.
 	Version  string `json:"version,omitempty" yaml:"version"`
 	Disabled bool   `json:"disabled,omitempty" yaml:"disabled"`
 
-	// RedirectTo makes the name, for all architectures, another one's; then
-	// Arch and Path are empty.
+	// RedirectTo makes the name, for all architectures, another one's, which
+	// need not exist yet; then Arch, Path, Category and Version are empty.
 	RedirectTo string `json:"redirect_to,omitempty" yaml:"redirect_to"`
 }
 
-// A Release is content that nobody may see before a time.
-type Release struct {
-	// Name is unique.
-	Name string `json:"name" yaml:"name"`
+var (
+	_ Object = (*Category)(nil)
+	_ Object = (*Product)(nil)
+	_ Object = (*Repository)(nil)
+)
 
-	// Paths are its directories: all below them is under embargo.
-	Paths []string `json:"paths" yaml:"paths"`
+// Kind returns [KindCategory].
+func (*Category) Kind() Kind { return KindCategory }
 
-	// LiftAt is when the embargo ends.
-	LiftAt time.Time `json:"lift_at" yaml:"lift_at"`
+// Key returns the category's name.
+func (c *Category) Key() string { return c.Name }
 
-	// Announced is when mirrors were told of it; zero: not yet.
-	Announced time.Time `json:"announced,omitzero" yaml:"announced"`
+// Redacted returns the category itself.
+func (c *Category) Redacted() Object { return c }
+
+// Kind returns [KindProduct].
+func (*Product) Kind() Kind { return KindProduct }
+
+// Key returns the product's name.
+func (p *Product) Key() string { return p.Name }
+
+// Redacted returns the product itself.
+func (p *Product) Redacted() Object { return p }
+
+// Kind returns [KindRepository].
+func (*Repository) Kind() Kind { return KindRepository }
+
+// Key returns NAME+ARCH; NAME+ where the name is redirected.
+func (r *Repository) Key() string { return key("+", r.Name, r.Arch) }
+
+// Redacted returns the repository itself.
+func (r *Repository) Redacted() Object { return r }
+
+// Check returns all that is wrong with the category by itself.
+func (c *Category) Check() snapshot.Problems {
+	k := check(c)
+	k.name("name", c.Name)
+	required[catalog.Path](k, "path", c.Path)
+	k.optionalName("product", c.Product)
+	optional[catalog.URL](k, "origin", c.Origin)
+	if c.Origin != "" && !strings.HasPrefix(c.Origin, "http") {
+		k.problem("origin", "want an http or https URL, got %q", c.Origin)
+	}
+	p := c.Policy
+	optional[catalog.Order](k, "policy.order", p.Order)
+	if p.Minimum < 0 {
+		k.problem("policy.minimum", "want at least 1, or 0 for the default of %d, got %d", snapshot.DefaultMinimum, p.Minimum)
+	}
+	optional[catalog.Scheme](k, "policy.scheme", p.Scheme)
+	unique(k, "policy.bands", p.Bands, func(key, s string) { required[catalog.Band](k, key, s) })
+	return k.problems
 }
 
-// An Override corrects where clients are.
-type Override struct {
-	// Name is unique.
-	Name string `json:"name" yaml:"name"`
-
-	// Netblock, a prefix, is in Country whatever the database says.
-	Netblock string `json:"netblock,omitempty" yaml:"netblock"`
-
-	// Country is on Continent whatever the table says, or in which Netblock is.
-	Country string `json:"country,omitempty" yaml:"country"`
-
-	Continent string `json:"continent,omitempty" yaml:"continent"`
-
-	// Embargoed means that mirrors in Country are not accepted.
-	Embargoed bool `json:"embargoed,omitempty" yaml:"embargoed"`
+// Check returns all that is wrong with the product by itself.
+func (p *Product) Check() snapshot.Problems {
+	c := check(p)
+	c.name("name", p.Name)
+	var names []string
+	for i, v := range p.Versions {
+		key := fmt.Sprintf("versions[%d]", i)
+		c.name(key+".name", v.Name)
+		if slices.Contains(names, v.Name) {
+			c.problem(key+".name", "%q is given twice", v.Name)
+		}
+		names = append(names, v.Name)
+		c.optionalName(key+".codename", v.Codename)
+	}
+	return c.problems
 }
 
-// A Tree is what a master holds of one category: what a scan gives and
-// publishing needs. Directories are sorted by path, files by name.
-type Tree struct {
-	Category    string
-	Scanned     time.Time
-	Directories []Directory
+// Has reports whether the product has a version.
+func (p *Product) Has(version string) bool {
+	return slices.ContainsFunc(p.Versions, func(v Version) bool { return v.Name == version })
 }
 
-// A Directory is a directory of a tree. Readable tells whether all the world
-// may read it: on a master, what is under embargo is not.
-type Directory struct {
-	Path     string // below the category's top directory; "" is the top itself
-	Changed  int64  // Unix seconds
-	Readable bool
-	Files    []File
+// Check returns all that is wrong with the repository by itself.
+func (r *Repository) Check() snapshot.Problems {
+	c := check(r)
+	c.name("name", r.Name)
+	if r.RedirectTo != "" {
+		r.checkRedirect(c)
+		return c.problems
+	}
+	c.name("arch", r.Arch)
+	if strings.Contains(r.Arch, "+") {
+		c.problem("arch", "want an architecture without a plus sign, got %q", r.Arch)
+	}
+	required[catalog.Path](c, "path", r.Path)
+	c.optionalName("category", r.Category)
+	if r.Version != "" && r.Category == "" {
+		c.problem("version", "want a category whose product has the version %q, got none", r.Version)
+	}
+	return c.problems
 }
 
-// A File is a file of a tree.
-type File struct {
-	Name    string
-	Version snapshot.Version // size, time of change, and hashes as far as they are known
+func (r *Repository) checkRedirect(c *checker) {
+	c.name("redirect_to", r.RedirectTo)
+	if r.RedirectTo == r.Name {
+		c.problem("redirect_to", "want another name, got its own")
+	}
+	if r.Arch+r.Path+r.Category+r.Version != "" {
+		c.problem("redirect_to", "want no arch, path, category and version beside it: it is for all architectures")
+	}
 }
-
-// A Listing is what a host was seen to hold of one category.
-type Listing struct {
-	Host     string // key
-	Category string
-	Seen     time.Time
-
-	// Holds says of each directory of the tree, by its position there, whether
-	// the host holds it as the master does; Unknown, that it could not be told.
-	Holds   snapshot.Bitmap
-	Unknown snapshot.Bitmap
-
-	// Lacks are files missing from, or wrong in, directories that count as held.
-	Lacks []FileRef
-}
-
-// A FileRef names a file of a tree by the positions of its directory and itself.
-type FileRef struct{ Directory, File uint32 }
