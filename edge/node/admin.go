@@ -92,6 +92,9 @@ func ExplainQuery(v *answer.View, p url.Values) (*answer.Query, error) {
 	if q.Client, err = netip.ParseAddr(p.Get("ip")); err != nil {
 		return nil, fmt.Errorf("ip: want an IP address, got %q", p.Get("ip"))
 	}
+	if !p.Has("path") {
+		return nil, errors.New("path: want what the client asks for, such as pub/os/f.iso")
+	}
 	path := strings.Trim(p.Get("path"), "/")
 	var ok bool
 	if q.Target, ok = v.Index.Find([]byte(path)); !ok {

@@ -143,7 +143,7 @@ func ReadConfig(path string) (*Config, error) {
 	doc := strict.Decode(path, data, &file)
 	if file.Edge == nil {
 		if doc.Err() == nil {
-			doc.Problem("", "want the key edge")
+			doc.Problem("edge", "want source, and http or dns, below it")
 		}
 		return nil, doc.Err()
 	}

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 
 	"github.com/waypost/waypost/configs/demo"
 	"github.com/waypost/waypost/edge/dns/zone"
@@ -30,6 +32,8 @@ func newLogger(to io.Writer) *slog.Logger {
 
 // Run runs the command until ctx ends.
 func (c *DemoCommand) Run(ctx context.Context, out io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // the terminal was closed
+	defer stop()
 	dir, err := c.folder()
 	if err != nil {
 		return err

@@ -135,7 +135,7 @@ func (n *Node) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1) // from the start: a SIGHUP must not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	if err := n.reload(); err != nil {
+	if err := n.loadFirst(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -157,6 +157,19 @@ func (n *Node) Run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// loadFirst reads the first data, or gives up when ctx ends: a city database
+// takes seconds.
+func (n *Node) loadFirst(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- n.reload() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // runAndSay is Run, which calls say once the listeners are open.
