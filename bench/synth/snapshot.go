@@ -47,6 +47,9 @@ func (m *maker) addDirectories(s *snapshot.Snapshot) {
 		}
 	}
 	sort.Slice(s.Directories, func(i, j int) bool { return s.Directories[i].Path < s.Directories[j].Path })
+	for i := range s.Directories {
+		s.Directories[i].Number = uint32(i)
+	}
 }
 
 func (m *maker) addHosts(s *snapshot.Snapshot) {

@@ -1,0 +1,135 @@
+package wire_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// large is 1,000 hosts × 200,000 directories × 2,000,000 files, each with a
+// size, a time and a SHA-256. Most hosts hold most: nine tenths of them lack
+// some subtrees, a tenth have a sparse choice. Each host lacks about 50 files.
+func large(hosts, dirs, files int) *snapshot.Snapshot {
+	rng := rand.New(rand.NewPCG(1, 'L'))
+	s := &snapshot.Snapshot{Version: 1, Created: time.UnixMilli(1_800_000_000_000).UTC()}
+	s.Categories = []snapshot.Category{{Name: "os", Path: "pub/os", Policy: snapshot.Policy{Minimum: 5, Bands: snapshot.AllBands}}}
+	for i := range dirs {
+		path := fmt.Sprintf("pub/os/releases/%03d/Everything/x86_64/os/Packages/%05d", i/1000, i)
+		s.Directories = append(s.Directories, snapshot.Directory{Path: path, Number: uint32(i)})
+	}
+	for i := range hosts {
+		name := fmt.Sprintf("mirror%d.example.org", i)
+		h := snapshot.Host{Name: name, Bandwidth: 1000, Mounts: []snapshot.Mount{{URLs: []string{"https://" + name + "/os", "http://" + name + "/os"}}}}
+		for dir := 0; dir < dirs; {
+			n := min(1+rng.IntN(2000), dirs-dir)
+			have := rng.IntN(10) != 0
+			for d := dir; d < dir+n; d++ {
+				if have && (i%10 != 0 || rng.IntN(2) == 0) {
+					h.Has.Add(uint32(d))
+				}
+			}
+			dir += n
+		}
+		s.Hosts = append(s.Hosts, h)
+	}
+	var b snapshot.FileAppender
+	sum := make([]byte, 32)
+	holes := map[uint32][]uint32{}
+	for i := range files {
+		if per := files / dirs; i%per == 0 {
+			_ = b.Directory(uint32(min(i/per, dirs-1)))
+		}
+		for k := range sum {
+			sum[k] = byte(rng.Uint32())
+		}
+		_ = b.File(fmt.Appendf(nil, "package-name-%08d-1.2.3-4.fc43.x86_64.rpm", i))
+		_ = b.Version(rng.Int64N(1<<26), 1_700_000_000+rng.Int64N(1e7), 1<<snapshot.SHA256, sum)
+	}
+	for range 50 * hosts {
+		file := rng.Uint32N(uint32(files))
+		holes[file] = append(holes[file], rng.Uint32N(uint32(hosts)))
+	}
+	f := b.Files(dirs)
+	s.Files = f.WithHoles(holes)
+	return s
+}
+
+// sizes sums up the sections of each kind.
+func sizes(b *testing.B, m *wire.Manifest) {
+	b.Helper()
+	total := map[wire.Kind][3]int{}
+	for _, s := range m.Sections {
+		t := total[s.Kind]
+		total[s.Kind] = [3]int{t[0] + 1, t[1] + s.Size, t[2] + s.Raw}
+	}
+	for kind, t := range total {
+		b.Logf("%-13s %5d sections %12d bytes %12d unpacked", kind, t[0], t[1], t[2])
+	}
+}
+
+func heap() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc) / (1 << 20)
+}
+
+// How long does an edge or a publisher take with the largest networks, and how
+// much memory?
+func BenchmarkLarge(b *testing.B) {
+	for _, c := range []struct {
+		name               string
+		hosts, dirs, files int
+	}{{"2M", 1000, 200_000, 2_000_000}, {"10M", 1000, 1_000_000, 10_000_000}} {
+		b.Run(c.name, func(b *testing.B) {
+			if c.files > 2_000_000 && testing.Short() {
+				b.Skip("takes 4 GiB")
+			}
+			benchLarge(b, large(c.hosts, c.dirs, c.files))
+		})
+	}
+}
+
+func benchLarge(b *testing.B, s *snapshot.Snapshot) {
+	b.Helper()
+	sections := map[wire.Hash][]byte{}
+	var m *wire.Manifest
+	b.Run("Encode", func(b *testing.B) {
+		for b.Loop() {
+			var err error
+			m, err = wire.Encode(s, func(h wire.Hash, data []byte) error { sections[h] = data; return nil })
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		sizes(b, m)
+	})
+	if m == nil {
+		return
+	}
+	*s = snapshot.Snapshot{}
+	before := heap()
+	var back *snapshot.Snapshot
+	b.Run("Decode", func(b *testing.B) {
+		for b.Loop() {
+			var err error
+			back, err = wire.Decode(m, func(h wire.Hash) ([]byte, error) { return sections[h], nil })
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Logf("a decoded snapshot takes %.0f MiB", heap()-before)
+	b.Run("Compile", func(b *testing.B) {
+		for b.Loop() {
+			index.Compile(index.Inputs{Snapshot: back})
+		}
+	})
+}
