@@ -113,7 +113,18 @@ func (r *Reader) Peek() (Kind, error) {
 	case strings.IndexByte(`{["tfn`, c) >= 0:
 		return Kind(c), nil
 	}
-	return 0, r.fail("want a value, got %q", c)
+	return 0, &UnexpectedError{Offset: r.offset, Got: c}
+}
+
+// An UnexpectedError is a character with which no value begins.
+type UnexpectedError struct {
+	Offset int64
+	Got    byte
+}
+
+// Error says what was expected.
+func (e *UnexpectedError) Error() string {
+	return fmt.Sprintf("JSON at byte %d: want a value, got %q", e.Offset, e.Got)
 }
 
 // want takes the next token, which must be c.
