@@ -165,7 +165,10 @@ func expand(text string, value func(name string) string) string {
 		if !ok {
 			return b.String()
 		}
-		name, after, _ := strings.Cut(rest, "}")
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			name = ""
+		}
 		b.WriteString(value(name))
 		text = after
 	}
