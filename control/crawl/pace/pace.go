@@ -1,0 +1,152 @@
+// Package pace keeps crawls polite: how many hosts are looked at at once, how
+// many connections and requests a second all crawls together make, and how
+// many each server sees, whichever crawl they are from.
+//
+//	l := pace.New(20, 500)                       // shared by all crawls of a process
+//	defer l.Enter(ctx)()                         // one host
+//	s := l.Server("de1.example.org", pace.Rate{Connections: 4, Requests: 20})
+//	release, err := s.Acquire(ctx)               // one request
+//
+// Everything here is safe for use by several goroutines.
+package pace
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A Rate is what one server is asked to bear.
+type Rate struct {
+	Connections int     // requests under way at once; at least 1
+	Requests    float64 // begun in a second; 0: no limit
+}
+
+// A Limiter is shared by all crawls of a process.
+type Limiter struct {
+	hosts chan struct{} // nil: no limit
+	all   *rate.Limiter
+
+	mu      sync.Mutex
+	servers map[string]*Server // those in use
+}
+
+// New returns a limiter of hosts looked at at once and requests a second;
+// 0 is no limit.
+func New(hosts int, requests float64) *Limiter {
+	l := &Limiter{all: limiter(requests), servers: map[string]*Server{}}
+	if hosts > 0 {
+		l.hosts = make(chan struct{}, hosts)
+	}
+	return l
+}
+
+// limiter returns a token bucket that holds what a second brings.
+func limiter(perSecond float64) *rate.Limiter {
+	if perSecond <= 0 {
+		return rate.NewLimiter(rate.Inf, 0)
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+}
+
+// Enter waits until one host more may be looked at. The caller calls leave
+// when it is done.
+func (l *Limiter) Enter(ctx context.Context) (leave func(), err error) {
+	if l.hosts == nil {
+		return func() {}, ctx.Err()
+	}
+	select {
+	case l.hosts <- struct{}{}:
+		return func() { <-l.hosts }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Server returns the server of that name, which all its users share with the
+// rate that the first of them named. The caller closes it.
+func (l *Limiter) Server(name string, r Rate) *Server {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.servers[name]
+	if s == nil {
+		s = &Server{limiter: l, name: name, slots: make(chan struct{}, max(1, r.Connections)), own: limiter(r.Requests)}
+		l.servers[name] = s
+	}
+	s.users++
+	return s
+}
+
+// A Server is one machine that is asked.
+type Server struct {
+	limiter *Limiter
+	name    string
+	slots   chan struct{}
+	own     *rate.Limiter
+	users   int // under limiter.mu
+
+	mu     sync.Mutex
+	paused time.Time // no request before then
+}
+
+// Close ends one use. It does not wait.
+func (s *Server) Close() {
+	s.limiter.mu.Lock()
+	defer s.limiter.mu.Unlock()
+	if s.users--; s.users == 0 {
+		delete(s.limiter.servers, s.name)
+	}
+}
+
+// Acquire waits for a free connection, for the end of a pause, and for the
+// server's and the process's turn. The caller calls release when the request
+// has been answered.
+func (s *Server) Acquire(ctx context.Context) (release func(), err error) {
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	release = func() { <-s.slots }
+	for _, wait := range []func(context.Context) error{s.rest, s.own.Wait, s.limiter.all.Wait} {
+		if err = wait(ctx); err != nil {
+			release()
+			return nil, err
+		}
+	}
+	return release, nil
+}
+
+// rest waits for the end of a pause.
+func (s *Server) rest(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		wait := time.Until(s.paused)
+		s.mu.Unlock()
+		if wait <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// Pause lets no request begin for d, and from then on only half as many a
+// second: the server said that it is overloaded.
+func (s *Server) Pause(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if until := time.Now().Add(d); until.After(s.paused) {
+		s.paused = until
+	}
+	if r := s.own.Limit(); r != rate.Inf && r > 0.2 {
+		s.own.SetLimit(r / 2)
+	}
+}
