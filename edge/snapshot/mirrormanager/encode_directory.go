@@ -30,7 +30,7 @@ func (e *encoder) directory(dir uint32) {
 	for _, country := range slices.Sorted(maps.Keys(e.grouped)) {
 		part := e.part.reset()
 		part.text(1, country)
-		part.ints(2, e.grouped[country])
+		part.values(e.grouped[country])
 		m.message(4, *part)
 	}
 	for _, i := range e.serves {
@@ -55,7 +55,7 @@ func (e *encoder) holder(m *message, host int, category uint32) {
 	}
 	part := e.part.reset()
 	part.int(1, e.ids[host])
-	part.ints(2, ids)
+	part.values(ids)
 	m.message(6, *part)
 }
 

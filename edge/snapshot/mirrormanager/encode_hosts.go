@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/geo"
 )
@@ -37,21 +35,21 @@ func (e *encoder) hostTables() {
 	for _, asn := range slices.Sorted(maps.Keys(asns)) {
 		m := e.entry.reset()
 		m.int(1, asn)
-		m.ints(2, asns[asn])
+		m.values(asns[asn])
 		e.write(10, *m)
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(netblocks), netip.Prefix.Compare) {
 		m := e.entry.reset()
 		m.text(1, p.String())
-		m.ints(2, netblocks[p])
+		m.values(netblocks[p])
 		e.write(15, *m)
 	}
 }
 
-// ints adds a repeated number, which proto2 does not pack.
-func (m *message) ints(field protowire.Number, vs []int64) {
+// values adds the values of a table's entry: numbers, which proto2 does not pack.
+func (m *message) values(vs []int64) {
 	for _, v := range vs {
-		m.int(field, v)
+		m.int(2, v)
 	}
 }
 
