@@ -160,7 +160,7 @@ func TestParseFull(t *testing.T) {
 		{Path: "releases", Kind: listing.Dir, Readable: true, Size: 4096, MTime: at},
 		{Path: "releases/a b", Kind: listing.File, Readable: true, Size: 12, MTime: at},
 		{Path: "secret", Kind: listing.Dir, Size: 4096, MTime: at},
-		{Path: "secret/x", Kind: listing.File, Size: 13, MTime: at},
+		{Path: "secret/x", Kind: listing.File, Readable: true, Size: 13, MTime: at},
 		{Path: "latest", Kind: listing.Link, Readable: true, Size: 3, MTime: at},
 		{Path: "bad\nname", Kind: listing.File, Readable: true, Size: 3, MTime: at},
 		{Path: "good", Kind: listing.File, Readable: true, Size: 3, MTime: at},

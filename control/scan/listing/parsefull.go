@@ -174,7 +174,7 @@ func parseRow(line []byte) (e Entry, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	e.MTime, e.Size, e.Readable = mtime, int64(size), mark == ""
+	e.MTime, e.Size, e.Readable = mtime, int64(size), mark != "-" // * is about its parents
 	e.Path = cleanTop(string(f[3]))
 	return e, true
 }
