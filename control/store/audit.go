@@ -1,0 +1,47 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/waypost/waypost/control/registry"
+)
+
+// An Event is a line of the audit log: what became of one object.
+type Event struct {
+	Change int64 // objects of one [Store.Apply] have the same
+	At     time.Time
+	Who    string
+	Kind   registry.Kind
+	Key    string
+
+	// Before and After are the object as JSON without its secrets; "": none.
+	Before, After string
+}
+
+// An EventFilter says which events are wanted. Empty fields are for all.
+type EventFilter struct {
+	Kind  registry.Kind
+	Key   string
+	Who   string
+	Until int64 // only changes before this one, to turn pages
+	Limit int   // how many; 0: 100
+}
+
+// Audit returns lines of the audit log, the newest first.
+func (s *Store) Audit(ctx context.Context, f EventFilter) (events []Event, err error) {
+	if f.Limit == 0 {
+		f.Limit = 100
+	}
+	err = each(ctx, s.read, func(scan func(...any) error) error {
+		var e Event
+		var at int64
+		err = scan(&e.Change, &at, &e.Who, &e.Kind, &e.Key, &e.Before, &e.After)
+		e.At = unstamp(at)
+		events = append(events, e)
+		return err
+	}, `SELECT change, at, who, kind, key, before, after FROM audit
+		WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR key = $2) AND ($3 = '' OR who = $3) AND ($4 = 0 OR change < $4)
+		ORDER BY change DESC, item DESC LIMIT $5`, string(f.Kind), f.Key, f.Who, f.Until, f.Limit)
+	return events, wrap("reading the audit log", err)
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/edge/snapshot"
+)
+
+// A FileVersion is a version of a metadata file.
+type FileVersion struct {
+	registry.File
+
+	Since time.Time // when it became the current one
+}
+
+// NoteFile keeps a version of a metadata file, which must have its SHA-256, as
+// the current one since a time. If it is the current one already, nothing
+// changes; if it was one before, it is it again.
+func (s *Store) NoteFile(ctx context.Context, path string, f registry.File, since time.Time) error {
+	var hex [snapshot.HashKinds]string
+	if f.Hashes != nil {
+		hex = hexadecimal(f.Hashes)
+	}
+	if hex[snapshot.SHA256] == "" {
+		return fmt.Errorf("noting a version of %s: want its SHA-256", path)
+	}
+	_, err := s.exec(ctx, `INSERT INTO file_history (path, sha256, since, size, mtime, md5, sha1, sha512) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (path, sha256) DO UPDATE SET since = excluded.since, size = excluded.size, mtime = excluded.mtime
+		WHERE EXISTS (SELECT 1 FROM file_history newer WHERE newer.path = file_history.path AND newer.since > file_history.since)`,
+		path, hex[snapshot.SHA256], stamp(since), f.Size, f.Changed, hex[snapshot.MD5], hex[snapshot.SHA1], hex[snapshot.SHA512])
+	return wrap("noting a version of "+path, err)
+}
+
+func hexadecimal(h *registry.Hashes) (text [snapshot.HashKinds]string) {
+	for k, sum := range h {
+		text[k] = hex.EncodeToString(sum)
+	}
+	return text
+}
+
+// History returns the versions of all metadata files by their whole paths, the
+// newest first. The name of each file is empty.
+func (s *Store) History(ctx context.Context) (map[string][]FileVersion, error) {
+	history := map[string][]FileVersion{}
+	err := each(ctx, s.read, func(scan func(...any) error) error {
+		var path string
+		var hex [snapshot.HashKinds]string
+		var since int64
+		var f FileVersion
+		err := scan(&path, &since, &f.Size, &f.Changed, &hex[snapshot.MD5], &hex[snapshot.SHA1], &hex[snapshot.SHA256], &hex[snapshot.SHA512])
+		if err != nil {
+			return err
+		}
+		version := snapshot.Version{}
+		for k := range snapshot.HashKinds {
+			if err := version.SetHash(k, hex[k]); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+		}
+		hashes := registry.Hashes(version.Hashes)
+		f.Since, f.Hashes = unstamp(since), &hashes
+		history[path] = append(history[path], f)
+		return nil
+	}, `SELECT path, since, size, mtime, md5, sha1, sha256, sha512 FROM file_history ORDER BY since DESC`)
+	return history, wrap("reading versions of files", err)
+}
+
+// AgeHistory forgets versions, of all files at or below a directory, that
+// another one has replaced before a time. The current ones stay. With the
+// present as the time it is an emergency expiry: no old metadata is good any
+// more. It returns how many versions were forgotten.
+func (s *Store) AgeHistory(ctx context.Context, below string, replacedBefore time.Time) (int, error) {
+	n, err := s.exec(ctx, `DELETE FROM file_history WHERE ($1 = '' OR path = $1 OR substr(path, 1, length($1) + 1) = $1 || '/')
+		AND EXISTS (SELECT 1 FROM file_history newer WHERE newer.path = file_history.path
+			AND newer.since > file_history.since AND newer.since <= $2)`, below, stamp(replacedBefore))
+	return int(n), wrap("forgetting old versions of files", err)
+}

@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// A Task is what is to be done. Of one kind and key at most one is queued and
+// at most one runs.
+type Task struct {
+	Kind string
+	Key  string
+
+	// Payload is for the worker. It is text without NUL, such as JSON.
+	Payload string
+
+	// At is when it may start; zero: now.
+	At time.Time
+
+	// Attempts is how often it is tried, also by workers that vanish; 0: 5.
+	Attempts int
+}
+
+// A Job is a task in the hands of a worker, or a record of it.
+type Job struct {
+	Task
+
+	ID      int64
+	State   JobState
+	Attempt int       // which one this is, from 1; 0: not tried yet
+	Worker  string    // who runs it, or did last
+	Result  string    // what came of it: of a failed attempt, its error
+	Changed time.Time // when its state changed last
+}
+
+// A JobState is what has become of a job.
+type JobState string
+
+// The states of jobs.
+const (
+	Queued  JobState = "queued"
+	Running JobState = "running"
+	Done    JobState = "done"
+	Failed  JobState = "failed" // after its last attempt
+)
+
+const (
+	defaultAttempts = 5
+	firstPause      = 30 * time.Second // after a first failure; doubled after each
+	longestPause    = time.Hour
+)
+
+// Enqueue queues tasks, all or none. Where one of the same kind and key is
+// queued already, it gets the new payload and the earlier of both times. One
+// that is running does not count: it may have begun too early to see why the
+// new one was queued, which starts when it is over.
+func (s *Store) Enqueue(ctx context.Context, tasks ...Task) error {
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		now := s.now()
+		for _, t := range tasks {
+			if t.At.IsZero() {
+				t.At = now
+			}
+			if t.Attempts == 0 {
+				t.Attempts = defaultAttempts
+			}
+			_, err := exec(ctx, tx, `INSERT INTO jobs (id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at)
+				VALUES ($1, $2, $3, $4, 'queued', $5, '', 0, $6, '', $7)
+				ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE SET payload = excluded.payload,
+				ready_at = CASE WHEN excluded.ready_at < jobs.ready_at THEN excluded.ready_at ELSE jobs.ready_at END`,
+				rand.Int64(), t.Kind, t.Key, t.Payload, stamp(t.At), t.Attempts, stamp(now)) //nolint:gosec // an identifier is no secret
+			if err != nil {
+				return fmt.Errorf("queueing %s %s: %w", t.Kind, t.Key, err)
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// Take gives a worker the job that has been ready for longest of some kinds,
+// and a lease on it for a time. A running job whose lease has run out is ready
+// again, until it has had its attempts. ok is false if there is none.
+func (s *Store) Take(ctx context.Context, worker string, kinds []string, lease time.Duration) (j Job, ok bool, err error) {
+	now := s.now()
+	args := []any{worker, stamp(now.Add(lease)), stamp(now)}
+	var places []string
+	for _, kind := range kinds {
+		args = append(args, kind)
+		places = append(places, fmt.Sprint("$", len(args)))
+	}
+	if len(kinds) == 0 {
+		return Job{}, false, nil
+	}
+	err = s.update(ctx, func(tx *sql.Tx) error {
+		_, err = exec(ctx, tx, `UPDATE jobs SET state = 'failed', result = 'its worker vanished', changed_at = $1
+			WHERE state IN ('queued', 'running') AND state = 'running' AND ready_at <= $1 AND attempts >= max_attempts`, stamp(now))
+		if err != nil {
+			return err
+		}
+		j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'running', worker = $1, attempts = attempts + 1, ready_at = $2, changed_at = $3
+			WHERE id = (SELECT j.id FROM jobs j WHERE j.state IN ('queued', 'running') AND j.ready_at <= $3 AND j.kind IN (`+strings.Join(places, ", ")+`)
+				AND (j.state = 'running' OR NOT EXISTS (SELECT 1 FROM jobs r WHERE r.kind = j.kind AND r.key = j.key AND r.state = 'running'))
+				ORDER BY j.ready_at LIMIT 1`+s.skipLocked+`)
+			RETURNING `+jobColumns, args...).Scan)
+		return err
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return Job{}, false, nil
+	}
+	return j, err == nil, wrap("taking a job", err)
+}
+
+const jobColumns = `id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at`
+
+func scanJob(scan func(...any) error) (j Job, err error) {
+	var ready, changed int64
+	err = scan(&j.ID, &j.Kind, &j.Key, &j.Payload, &j.State, &ready, &j.Worker, &j.Attempt, &j.Attempts, &j.Result, &changed)
+	j.At, j.Changed = unstamp(ready), unstamp(changed)
+	return j, err
+}
+
+// mine is the condition under which a job is still in the hands of the worker
+// that took it; attempts is its fence.
+const mine = ` WHERE id = $1 AND worker = $2 AND attempts = $3 AND state = 'running'`
+
+// Extend makes the lease on a job last for a time from now on. If the job has
+// passed to another worker it is [ErrLost].
+func (s *Store) Extend(ctx context.Context, j Job, lease time.Duration) error {
+	n, err := s.exec(ctx, `UPDATE jobs SET ready_at = $4`+mine, j.ID, j.Worker, j.Attempt, stamp(s.now().Add(lease)))
+	return wrap("extending "+j.name(), lost(n, err))
+}
+
+// Finish ends a job that is done. result is for people. If the job has passed
+// to another worker it is [ErrLost]: what was done may be done again.
+func (s *Store) Finish(ctx context.Context, j Job, result string) error {
+	n, err := s.exec(ctx, `UPDATE jobs SET state = 'done', result = $4, changed_at = $5`+mine,
+		j.ID, j.Worker, j.Attempt, clean(result), stamp(s.now()))
+	return wrap("finishing "+j.name(), lost(n, err))
+}
+
+// Fail ends an attempt. The job is queued again, after half a minute at first
+// and after up to an hour later, with some jitter; after its last attempt, or if
+// another one of its kind and key waits already, it has failed.
+func (s *Store) Fail(ctx context.Context, j Job, cause error) error {
+	wait := min(firstPause<<min(j.Attempt-1, 20), longestPause)
+	wait += rand.N(wait / 2) //nolint:gosec // jitter
+	return wrap("failing "+j.name(), s.back(ctx, j, clean(cause.Error()), wait, false))
+}
+
+// Return gives a job back that its worker cannot finish for reasons of its own,
+// such as that it is stopped. It is ready at once; the attempt does not count.
+func (s *Store) Return(ctx context.Context, j Job) error {
+	return wrap("returning "+j.name(), s.back(ctx, j, "", 0, true))
+}
+
+// back queues a running job again, or ends it.
+func (s *Store) back(ctx context.Context, j Job, result string, wait time.Duration, free bool) error {
+	uncount := 0
+	if free {
+		uncount = 1
+	}
+	return s.update(ctx, func(tx *sql.Tx) error {
+		now := s.now()
+		n, err := exec(ctx, tx, `UPDATE jobs SET result = $4, changed_at = $5, ready_at = $6, attempts = attempts - $7,
+			state = CASE WHEN attempts - $7 >= max_attempts
+				OR EXISTS (SELECT 1 FROM jobs q WHERE q.kind = jobs.kind AND q.key = jobs.key AND q.state = 'queued') THEN 'failed' ELSE 'queued' END`+mine,
+			j.ID, j.Worker, j.Attempt, result, stamp(now), stamp(now.Add(wait)), uncount)
+		return lost(n, err)
+	})
+}
+
+func (j Job) name() string { return j.Kind + " " + j.Key }
+
+// clean makes text fit for a database.
+func clean(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}
+
+// A JobFilter says which jobs are wanted. Empty fields are for all.
+type JobFilter struct {
+	Kind  string
+	Key   string
+	State JobState
+	Limit int // how many; 0: 100
+}
+
+// Jobs returns jobs, those first whose state changed last.
+func (s *Store) Jobs(ctx context.Context, f JobFilter) (jobs []Job, err error) {
+	if f.Limit == 0 {
+		f.Limit = 100
+	}
+	err = each(ctx, s.read, func(scan func(...any) error) error {
+		var j Job
+		j, err = scanJob(scan)
+		jobs = append(jobs, j)
+		return err
+	}, `SELECT `+jobColumns+` FROM jobs WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR key = $2) AND ($3 = '' OR state = $3)
+		ORDER BY changed_at DESC LIMIT $4`, f.Kind, f.Key, string(f.State), f.Limit)
+	return jobs, wrap("reading jobs", err)
+}
+
+// PruneJobs deletes jobs that were over before a time.
+func (s *Store) PruneJobs(ctx context.Context, before time.Time) error {
+	_, err := s.exec(ctx, `DELETE FROM jobs WHERE changed_at < $1 AND state IN ('done', 'failed')`, stamp(before))
+	return wrap("deleting old jobs", err)
+}
