@@ -25,53 +25,53 @@ func long() time.Time { return time.Now().Add(time.Hour) }
 // aDay is the time of change that put gives to files.
 func aDay() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-func check(t testing.TB, err error) {
-	t.Helper()
+func check(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // put writes a file below top, readable by all, with its directories.
-func put(t testing.TB, top, path, text string) {
-	t.Helper()
+func put(tb testing.TB, top, path, text string) {
+	tb.Helper()
 	name := filepath.Join(top, path)
-	check(t, os.MkdirAll(filepath.Dir(name), 0o755))
-	check(t, os.WriteFile(name, []byte(text), 0o644))
-	check(t, os.Chtimes(name, aDay(), aDay()))
+	check(tb, os.MkdirAll(filepath.Dir(name), 0o755))
+	check(tb, os.WriteFile(name, []byte(text), 0o644))
+	check(tb, os.Chtimes(name, aDay(), aDay()))
 }
 
 // touch sets a file's time of change.
-func touch(t testing.TB, top, path string, after time.Duration) {
-	t.Helper()
-	check(t, os.Chtimes(filepath.Join(top, path), aDay().Add(after), aDay().Add(after)))
+func touch(tb testing.TB, top, path string, after time.Duration) {
+	tb.Helper()
+	check(tb, os.Chtimes(filepath.Join(top, path), aDay().Add(after), aDay().Add(after)))
 }
 
 // newTop returns a directory that all may read.
-func newTop(t testing.TB) string {
-	t.Helper()
-	top := filepath.Join(t.TempDir(), "master")
-	check(t, os.Mkdir(top, 0o755))
+func newTop(tb testing.TB) string {
+	tb.Helper()
+	top := filepath.Join(tb.TempDir(), "master")
+	check(tb, os.Mkdir(top, 0o755))
 	return top
 }
 
-func scanner(t testing.TB, c scan.Config) *scan.Scanner {
-	t.Helper()
+func scanner(tb testing.TB, c scan.Config) *scan.Scanner {
+	tb.Helper()
 	c.Category = "os"
 	if c.Type == "" {
 		c.Type = scan.Directory
 	}
 	c.Mapping.Rules = append(c.Mapping.Rules, mapping.Rule{Regex: `^pub/os/(?P<v>[^/]+)/`, Prefix: "os-${v}", Version: "${v}"})
 	s, err := scan.New(c, "pub/os")
-	check(t, err)
+	check(tb, err)
 	return s
 }
 
 // run scans a settled tree.
-func run(t testing.TB, s *scan.Scanner, last *scan.State) *scan.Result {
-	t.Helper()
-	r, err := s.Scan(t.Context(), scan.Request{Last: last, Now: long()})
-	check(t, err)
+func run(tb testing.TB, s *scan.Scanner, last *scan.State) *scan.Result {
+	tb.Helper()
+	r, err := s.Scan(tb.Context(), scan.Request{Last: last, Now: long()})
+	check(tb, err)
 	return r
 }
 
@@ -101,14 +101,14 @@ func show(tree *registry.Tree) string {
 }
 
 // createrepo makes an RPM repository, or skips the test where the program is missing.
-func createrepo(t testing.TB, dir string) {
-	t.Helper()
+func createrepo(tb testing.TB, dir string) {
+	tb.Helper()
 	if _, err := exec.LookPath("createrepo_c"); err != nil {
-		t.Skip("no createrepo_c here")
+		tb.Skip("no createrepo_c here")
 	}
-	check(t, os.MkdirAll(dir, 0o755))
+	check(tb, os.MkdirAll(dir, 0o755))
 	out, err := exec.Command("createrepo_c", "--quiet", dir).CombinedOutput()
 	if err != nil {
-		t.Fatalf("createrepo_c: %v: %s", err, out)
+		tb.Fatalf("createrepo_c: %v: %s", err, out)
 	}
 }

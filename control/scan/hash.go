@@ -52,11 +52,6 @@ func newHasher(b *builder, content content, last *State, tree *registry.Tree) *h
 			h.young[listing.Join(d.path, name)] = true
 		}
 	}
-	for path, target := range b.aliases {
-		if h.young[target] {
-			h.young[path] = true
-		}
-	}
 	return h
 }
 
@@ -82,6 +77,11 @@ func (h *hasher) run(ctx context.Context) error {
 	}
 	for path := range h.disputed {
 		h.own(path).Hashes = nil
+	}
+	for path, target := range h.aliases {
+		if f := h.file(target); f.Hashes != nil && !h.meta[path] {
+			h.own(path).Hashes = f.Hashes
+		}
 	}
 	for _, j := range jobs {
 		if h.meta[j.path] {
@@ -221,6 +221,9 @@ func (h *hasher) whole(list *checksum.List, base string) bool {
 func (h *hasher) apply(list *checksum.List, base string, written int64) {
 	for _, s := range list.Sums {
 		path := listing.Join(base, s.Path)
+		if target, ok := h.aliases[path]; ok {
+			path = target
+		}
 		f := h.file(path)
 		if f == nil {
 			h.report.Missing++

@@ -82,6 +82,9 @@ func (h *hasher) computeAll(ctx context.Context) error {
 		return nil
 	}
 	jobs := h.jobs(func(path string, f *registry.File) bool {
+		if _, isAlias := h.aliases[path]; isAlias {
+			return false
+		}
 		return len(hashOf(f, snapshot.SHA256)) == 0 && f.Size <= h.config.Compute.MaxSize && !h.meta[path] &&
 			slices.ContainsFunc(h.compute, func(re *regexp.Regexp) bool { return re.MatchString(path) })
 	})

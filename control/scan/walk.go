@@ -156,7 +156,7 @@ func (w *walker) same(old *dir, id fileID) bool {
 
 // watched reports whether a file is looked at though its directory did not change.
 func watched(dir, name string) bool {
-	return name == "summary" || strings.HasSuffix(name, ".db") || checksum.FormatOf(listing.Join(dir, name)) != checksum.None
+	return name == "summary" || strings.HasSuffix(name, ".db") || strings.HasSuffix("/"+dir, "/repodata") || checksum.FormatOf(listing.Join(dir, name)) != checksum.None
 }
 
 func (w *walker) newDir(path string, id fileID) *dir {
