@@ -1,4 +1,4 @@
-// Package catalog decodes the catalogue file: a whole registry of mirrors in one
+// Package catalog decodes and writes the catalogue file: a whole registry of mirrors in one
 // YAML file, for those who need no control plane.
 //
 //	categories:

@@ -194,6 +194,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("decoded twice (-first +then):\n%s", diff)
 		}
 		checkSound(t, one)
+		roundTrip(t, one)
 	})
 }
 

@@ -159,7 +159,7 @@ func (e *encoder) tables() {
 	}
 	continents := map[string]string{}
 	for country, continent := range e.snap.ContinentOverrides {
-		continents[country.String()] = continent.String()
+		continents[country.String()] = cmp.Or(continent.String(), "--") // none
 	}
 	e.pairs(7, continents)
 	e.pairs(8, e.snap.RepositoryRedirects)

@@ -111,7 +111,7 @@ func randomSnapshot(rng *rand.Rand) *snapshot.Snapshot {
 		RepositoryRedirects: map[string]string{"a": "b"}, Disabled: map[string]bool{"off": true},
 		Repositories:       []snapshot.Repository{{Name: "os-c++", Arch: "x86_64", Path: "pub/os/d1"}},
 		CountryOverrides:   []snapshot.CountryOverride{{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Country: code("JP")}},
-		ContinentOverrides: map[geo.Country]geo.Continent{code("IL"): {'E', 'U'}},
+		ContinentOverrides: map[geo.Country]geo.Continent{code("IL"): {'E', 'U'}, code("XK"): {}},
 		Categories: []snapshot.Category{
 			{Name: "os", Path: "pub/os", Enumerated: true}, {Name: "all", Path: "", Enumerated: true},
 		},
