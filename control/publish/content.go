@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"cmp"
 	"path"
 	"slices"
@@ -59,12 +60,24 @@ func (b *builder) addFiles() {
 	var files snapshot.FileBuilder
 	for at, e := range b.entries {
 		for _, f := range e.files {
-			versions := []snapshot.Version{f.Version()}
-			if b.in.Older != nil {
-				versions = append(versions, b.in.Older(path.Join(e.Path, f.Name))...)
-			}
-			files.Add(uint32(at), f.Name, versions, b.lacking[registry.FileRef{Directory: e.Number, Name: f.Name}])
+			lacking := b.lacking[registry.FileRef{Directory: e.Number, Name: f.Name}]
+			files.Add(uint32(at), f.Name, b.versions(e.Path, f), lacking)
 		}
 	}
 	b.snap.Files = files.Build(len(b.entries))
+}
+
+// versions returns a file's current version and the older ones.
+func (b *builder) versions(dir string, f registry.File) []snapshot.Version {
+	versions := []snapshot.Version{f.Version()}
+	if b.in.Older == nil {
+		return versions
+	}
+	current := versions[0].Hashes[snapshot.SHA256]
+	for _, v := range b.in.Older(path.Join(dir, f.Name)) {
+		if sum := v.Hashes[snapshot.SHA256]; current == nil || !bytes.Equal(sum, current) {
+			versions = append(versions, v)
+		}
+	}
+	return versions
 }

@@ -31,8 +31,9 @@ type Inputs struct {
 	// directory of Trees has one.
 	Number func(path string) (uint32, bool)
 
-	// Older returns older versions of a file that mirrors may still hold, the
-	// newest first, by its whole path. Nil: there are none.
+	// Older returns versions of a file that mirrors may still hold, the newest
+	// first, by its whole path; the current one may be among them. Nil: there
+	// are none.
 	Older func(path string) []snapshot.Version
 
 	// Resolve returns the addresses of a DNS name that a host gave as its
