@@ -1,0 +1,134 @@
+package service
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/waypost/waypost/control/scan"
+	"github.com/waypost/waypost/edge/snapshot/strict"
+)
+
+// Config is the configuration of the control half: what stands below control:
+// in a configuration file. Relative paths are relative to the file that names
+// them.
+type Config struct {
+	// DataDir is where the database, the signing key and the first token are
+	// kept. Required.
+	DataDir string `yaml:"data_dir"`
+
+	// Listen is where the API, check-ins and snapshots for edges are. Required.
+	Listen netip.AddrPort `yaml:"listen"`
+
+	// Database is sqlite:PATH, relative to DataDir, or
+	// postgres://USER:PASSWORD@HOST/NAME, which several processes may share.
+	// Default: sqlite:control.db.
+	Database string `yaml:"database"`
+
+	// SigningKeyFile has the key that signs snapshots; it is made on first
+	// start. Default: snapshot.key in DataDir. Processes that share a database
+	// share it.
+	SigningKeyFile string `yaml:"signing_key_file"`
+
+	// Masters are what is mirrored, one for each category.
+	Masters []scan.Config `yaml:"masters"`
+
+	// ScanEvery is the time between scans of a master. Default: 15m.
+	ScanEvery time.Duration `yaml:"scan_every"`
+
+	// CrawlEvery is the time between crawls of a host that is well. Default: 6h.
+	CrawlEvery time.Duration `yaml:"crawl_every"`
+
+	// CrawlPrivate lets crawls go to private and loopback addresses. Default:
+	// false, so that nobody can make us look around in our own network.
+	CrawlPrivate bool `yaml:"crawl_private"`
+
+	// Workers is how many scans and crawls run at once. Default: 8.
+	Workers int `yaml:"workers"`
+
+	// PublishEvery is after what time an unchanged snapshot is published anew.
+	// Default: 10m.
+	PublishEvery time.Duration `yaml:"publish_every"`
+
+	// Keep is how many snapshots are kept, to roll back to. Default: 100.
+	Keep int `yaml:"keep"`
+}
+
+// Resolve makes relative paths relative to dir, the folder of the file.
+func (c *Config) Resolve(dir string) {
+	c.DataDir = resolve(dir, c.DataDir)
+	if c.SigningKeyFile == "" {
+		c.SigningKeyFile = resolve(c.DataDir, "snapshot.key")
+	}
+	c.SigningKeyFile = resolve(dir, c.SigningKeyFile)
+	if c.Database == "" {
+		c.Database = "sqlite:control.db"
+	}
+	if file, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		c.Database = "sqlite:" + resolve(c.DataDir, file)
+	}
+	for i := range c.Masters {
+		m := &c.Masters[i]
+		m.Path = resolve(dir, m.Path)
+		if m.Content != "" && !strings.Contains(m.Content, "://") {
+			m.Content = resolve(dir, m.Content)
+		}
+	}
+}
+
+func resolve(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// Check notes what is wrong with values that are well-formed each by itself.
+func (c *Config) Check(doc *strict.Doc) {
+	if c.DataDir == "" {
+		doc.Problem("control.data_dir", "want a folder for the database and keys")
+	}
+	if !c.Listen.IsValid() {
+		doc.Problem("control.listen", "want an address and port such as 127.0.0.1:8081")
+	}
+	seen := map[string]bool{}
+	for i, m := range c.Masters {
+		at := fmt.Sprintf("control.masters[%d]", i)
+		if seen[m.Category] {
+			doc.Problem(at+".category", "%s has a master already", m.Category)
+		}
+		seen[m.Category] = true
+		if _, err := scan.New(m, ""); err != nil {
+			doc.Problem(at, "%v", err)
+		}
+	}
+	for key, d := range map[string]time.Duration{"scan_every": c.ScanEvery, "crawl_every": c.CrawlEvery, "publish_every": c.PublishEvery} {
+		if d < 0 {
+			doc.Problem("control."+key, "want a time that is not negative, got %s", d)
+		}
+	}
+	if c.Workers < 0 || c.Keep < 0 {
+		doc.Problem("control", "want workers and keep that are not negative, got %d and %d", c.Workers, c.Keep)
+	}
+}
+
+// withDefaults fills in what is unset.
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		of *time.Duration
+		is time.Duration
+	}{{&c.ScanEvery, 15 * time.Minute}, {&c.CrawlEvery, 6 * time.Hour}, {&c.PublishEvery, 10 * time.Minute}} {
+		if *d.of == 0 {
+			*d.of = d.is
+		}
+	}
+	if c.Workers == 0 {
+		c.Workers = 8
+	}
+	if c.Keep == 0 {
+		c.Keep = 100
+	}
+	return c
+}

@@ -1,0 +1,206 @@
+// Package service is one control plane, wired together: it knows all the other
+// parts of the control half, and they do not know it.
+//
+//	API, check-ins ──► registry in the store ──┐
+//	schedule ──► jobs ─┬─► scan the masters ───┼──► publish ──► snapshots for edges
+//	                   └─► crawl the mirrors ──┘
+//
+// Several processes may run one each on one database: jobs and publishing are
+// shared between them by leases.
+package service
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waypost/waypost/control/crawl/pace"
+	"github.com/waypost/waypost/control/publish"
+	"github.com/waypost/waypost/control/scan"
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// A Service is one control plane. Make it with [New]; it serves once.
+type Service struct {
+	config    Config
+	log       *slog.Logger
+	store     *store.Store
+	publisher *publish.Publisher
+	limiter   *pace.Limiter
+	worker    string
+	wake      chan struct{} // something changed that is to be published
+
+	scans map[string]*scan.State // by category, of this process
+	turn  chan struct{}          // guards scans: one scan of a process at a time
+
+	listener net.Listener
+	handler  http.Handler
+}
+
+// New opens the database and the key of a configuration that was checked.
+func New(ctx context.Context, c Config, handler func(*store.Store, func()) (http.Handler, error), log *slog.Logger) (*Service, error) {
+	c = c.withDefaults()
+	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
+		return nil, err
+	}
+	key, err := signingKey(c.SigningKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Config{Database: c.Database})
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname()
+	s := &Service{
+		config: c, log: log, store: db, limiter: pace.New(0, 0),
+		worker: fmt.Sprintf("%s-%d", host, os.Getpid()),
+		wake:   make(chan struct{}, 1), scans: map[string]*scan.State{}, turn: make(chan struct{}, 1),
+	}
+	s.publisher = &publish.Publisher{
+		Store: db, Key: key, Holder: s.worker, Now: time.Now, Log: log, Refresh: c.PublishEvery, Keep: c.Keep,
+	}
+	if s.handler, err = handler(db, s.publishSoon); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// signingKey reads the key, or makes it.
+func signingKey(file string) (ed25519.PrivateKey, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err == nil {
+		key, bad := wire.ParsePrivateKey(string(text))
+		if bad != nil {
+			return nil, fmt.Errorf("reading %s: %w", file, bad)
+		}
+		return key, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	key, err := wire.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	if err = os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		return nil, err
+	}
+	return key, os.WriteFile(file, []byte(wire.FormatPrivateKey(key)+"\n"), 0o600)
+}
+
+// PublicKey returns the key that edges verify snapshots by, for their
+// public_keys.
+func (s *Service) PublicKey() string {
+	public, _ := s.publisher.Key.Public().(ed25519.PublicKey)
+	return wire.FormatPublicKey(public)
+}
+
+// Listen opens the listener, so that Addr can be asked before Run.
+func (s *Service) Listen(ctx context.Context) error {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", s.config.Listen.String())
+	if err != nil {
+		return fmt.Errorf("listening for the control plane on %s: %w", s.config.Listen, err)
+	}
+	s.listener = l
+	return nil
+}
+
+// Addr returns where it listens.
+func (s *Service) Addr() net.Addr { return s.listener.Addr() }
+
+// Run works and serves until ctx ends. Listen comes before it.
+func (s *Service) Run(ctx context.Context) error {
+	s.log.Info("control plane", "address", s.Addr(), "database", s.store.Name(), "public_key", s.PublicKey())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.serve(ctx) })
+	group.Go(func() error { s.schedule(ctx); return nil })
+	group.Go(func() error { s.publishing(ctx); return nil })
+	for n := range s.config.Workers {
+		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: []string{jobScan, jobCrawl}}
+		group.Go(func() error { s.store.Work(ctx, w, s.do, s.trouble); return nil })
+	}
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return errors.Join(err, s.store.Close())
+}
+
+// serve answers HTTP until ctx ends.
+func (s *Service) serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if server.Shutdown(end) != nil {
+			_ = server.Close()
+		}
+	})
+	defer stop()
+	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// publishSoon asks for a publication.
+func (s *Service) publishSoon() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// publishing publishes when something changed here, when the registry changed
+// anywhere, and now and then.
+func (s *Service) publishing(ctx context.Context) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	var seen int64 = -1
+	last := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-tick.C:
+			change, err := s.store.LastChange(ctx)
+			if err != nil || change == seen && time.Since(last) < s.config.PublishEvery {
+				s.trouble(err)
+				continue
+			}
+			seen = change
+		}
+		last = time.Now()
+		version, err := s.publisher.Publish(ctx)
+		switch {
+		case errors.Is(err, publish.ErrBusy):
+		case err != nil:
+			s.trouble(err)
+		default:
+			s.log.Debug("snapshot in force", "version", version)
+		}
+	}
+}
+
+// trouble logs what went wrong with the store; nil is nothing.
+func (s *Service) trouble(err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Error("control plane", "error", err)
+	}
+}
