@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,6 +55,32 @@ type Config struct {
 
 	// Keep is how many snapshots are kept, to roll back to. Default: 100.
 	Keep int `yaml:"keep"`
+}
+
+// A File is a configuration file.
+type File struct {
+	// Control is the half that knows the mirrors.
+	Control *Config `yaml:"control"`
+
+	// Edge is the half that answers clients; edge/node reads it.
+	Edge strict.Skip `yaml:"edge"`
+}
+
+// ReadConfig reads and checks the control half of the configuration file at
+// path, nil if it has none. The error says all that is wrong.
+func ReadConfig(path string) (*Config, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	var file File
+	doc := strict.Decode(path, data, &file)
+	if file.Control == nil {
+		return nil, doc.Err()
+	}
+	file.Control.Resolve(filepath.Dir(path))
+	file.Control.Check(doc)
+	return file.Control, doc.Err()
 }
 
 // Resolve makes relative paths relative to dir, the folder of the file.

@@ -11,7 +11,8 @@
 //	return doc.Err()
 //
 // Structs name their keys by a yaml tag, `yaml:"name"`; a field without one,
-// or with "-", is not read. Values may be structs, slices, maps from string, pointers,
+// or with "-", is not read; fields of an embedded struct are as if they stood
+// in the outer one. Values may be structs, slices, maps from string, pointers,
 // strings, numbers, booleans, [time.Duration] as "30s", and everything that
 // unmarshals itself from text: addresses, prefixes, times. A list of one may be
 // written without its brackets. Keys in problems look like hosts[3].urls.os.
@@ -90,11 +91,17 @@ func (d *Doc) syntax(err error) {
 	d.add("", line, "no valid YAML: %s", text)
 }
 
+// Skip is a value that is not looked at: it is for somebody else.
+type Skip struct{}
+
 // value decodes a node into v.
 func (d *Doc) value(n ast.Node, v reflect.Value, key string) {
 	n = unwrap(n)
 	if d.lines[key] == 0 {
 		d.lines[key] = n.GetToken().Position.Line
+	}
+	if v.Type() == reflect.TypeFor[Skip]() {
+		return
 	}
 	if v.Kind() == reflect.Pointer {
 		if isEmpty(n) {
@@ -168,11 +175,11 @@ func (d *Doc) each(n ast.Node, key string, f func(name, path string, p *ast.Mapp
 }
 
 func (d *Doc) object(n ast.Node, v reflect.Value, key string) {
-	fields := map[string]int{}
+	fields := map[string][]int{}
 	var names []string
-	for i := range v.NumField() {
-		if name := v.Type().Field(i).Tag.Get("yaml"); name != "" && name != "-" {
-			fields[name] = i
+	for _, f := range reflect.VisibleFields(v.Type()) { // those of embedded structs, too
+		if name := f.Tag.Get("yaml"); name != "" && name != "-" {
+			fields[name] = f.Index
 			names = append(names, name)
 		}
 	}
@@ -182,7 +189,7 @@ func (d *Doc) object(n ast.Node, v reflect.Value, key string) {
 			d.add(path, p.Key.GetToken().Position.Line, "unknown key; known here are %s", strings.Join(names, ", "))
 			return
 		}
-		d.value(p.Value, v.Field(i), path)
+		d.value(p.Value, v.FieldByIndex(i), path)
 	})
 }
 

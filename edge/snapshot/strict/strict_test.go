@@ -95,6 +95,17 @@ hosts:
 	}
 }
 
+func TestSkip(t *testing.T) {
+	var got struct {
+		Mine   string      `yaml:"mine"`
+		Theirs strict.Skip `yaml:"theirs"`
+	}
+	doc := strict.Decode("s.yaml", []byte("mine: x\ntheirs: {whatever: [1, 2]}\n"), &got)
+	if err := doc.Err(); err != nil || got.Mine != "x" || !doc.Has("theirs") {
+		t.Errorf("%v, %+v", err, got)
+	}
+}
+
 func TestNoYAML(t *testing.T) {
 	for name, test := range map[string]struct{ in, want string }{
 		"empty":   {"", "e.yaml:1: want keys, got an empty file"},
