@@ -19,6 +19,9 @@ import (
 type File struct {
 	// Edge is the half that answers clients.
 	Edge *Config `yaml:"edge"`
+
+	// Control is the half that knows the mirrors; control/service reads it.
+	Control strict.Skip `yaml:"control"`
 }
 
 // Config is the configuration of one edge. Relative paths are relative to the
@@ -27,6 +30,10 @@ type Config struct {
 	// Name is how the edge calls itself: NSID and id.server in DNS. Default:
 	// the name of the machine.
 	Name string `yaml:"name"`
+
+	// DataDir is where the edge keeps what it must not lose: the last published
+	// snapshot. Required with source.control.
+	DataDir string `yaml:"data_dir"`
 
 	// Source is where mirrors and their content come from. Required.
 	Source SourceConfig `yaml:"source"`
@@ -60,6 +67,26 @@ type SourceConfig struct {
 
 	// MirrorManager is what MirrorManager's generate-mirrorlist-cache writes.
 	MirrorManager *MirrorManagerConfig `yaml:"mirrormanager"`
+
+	// Control is a control plane that publishes snapshots.
+	Control *ControlConfig `yaml:"control"`
+}
+
+// ControlConfig says which control plane an edge follows.
+type ControlConfig struct {
+	// URL is the control plane's, such as https://control.example.org. Over
+	// plain http the token and the URLs of private mirrors can be read by
+	// whoever is in between. Required.
+	URL string `yaml:"url"`
+
+	// TokenFile has the token of this edge, one word. It is read for each
+	// request. Required.
+	TokenFile string `yaml:"token_file"`
+
+	// PublicKeys are those whose signature of a snapshot counts, in base64 as
+	// the control plane prints them. While keys change, the list has the old
+	// one and the new one. Required.
+	PublicKeys []string `yaml:"public_keys"`
 }
 
 // MirrorManagerConfig names MirrorManager's files.
@@ -132,8 +159,8 @@ type AdminConfig struct {
 	Listen netip.AddrPort `yaml:"listen"`
 }
 
-// ReadConfig reads and checks the configuration file at path. The error says
-// all that is wrong.
+// ReadConfig reads and checks the edge half of the configuration file at path,
+// nil if it has only the control half. The error says all that is wrong.
 func ReadConfig(path string) (*Config, error) {
 	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
@@ -142,7 +169,7 @@ func ReadConfig(path string) (*Config, error) {
 	var file File
 	doc := strict.Decode(path, data, &file)
 	if file.Edge == nil {
-		if doc.Err() == nil {
+		if doc.Err() == nil && (doc.Has("edge") || !doc.Has("control")) {
 			doc.Problem("edge", "want source, and http or dns, below it")
 		}
 		return nil, doc.Err()
@@ -158,9 +185,12 @@ func ReadConfig(path string) (*Config, error) {
 
 // resolve makes relative paths relative to dir.
 func (c *Config) resolve(dir string) {
-	paths := []*string{&c.Source.Catalog, &c.ASN.File}
+	paths := []*string{&c.Source.Catalog, &c.ASN.File, &c.DataDir}
 	if m := c.Source.MirrorManager; m != nil {
 		paths = append(paths, &m.Cache, &m.Continents)
+	}
+	if r := c.Source.Control; r != nil {
+		paths = append(paths, &r.TokenFile)
 	}
 	for i := range c.Geo.Country {
 		paths = append(paths, &c.Geo.Country[i])
@@ -184,8 +214,17 @@ func (c *Config) resolve(dir string) {
 // check notes what is wrong with values that are well-formed each by itself.
 func (c *Config) check(doc *strict.Doc) {
 	s := c.Source
-	if (s.Catalog != "") == (s.MirrorManager != nil) {
-		doc.Problem("edge.source", "want exactly one of catalog, mirrormanager")
+	given := 0
+	for _, on := range []bool{s.Catalog != "", s.MirrorManager != nil, s.Control != nil} {
+		if on {
+			given++
+		}
+	}
+	if given != 1 {
+		doc.Problem("edge.source", "want exactly one of catalog, mirrormanager, control")
+	}
+	if s.Control != nil {
+		c.checkControl(doc)
 	}
 	if s.MirrorManager != nil && s.MirrorManager.Cache == "" {
 		doc.Problem("edge.source.mirrormanager.cache", "want the path of a mirrorlist_cache")

@@ -17,7 +17,6 @@ import (
 	edgedns "github.com/waypost/waypost/edge/dns"
 	"github.com/waypost/waypost/edge/dns/zone"
 	"github.com/waypost/waypost/edge/index"
-	"github.com/waypost/waypost/edge/source"
 )
 
 // ExplainCommand is waypost explain.
@@ -82,10 +81,17 @@ func (c *ExplainCommand) ask(ctx context.Context, out io.Writer, p url.Values) e
 // loadView reads and compiles the data that a configuration names.
 func loadView(path string) (*answer.View, error) {
 	c, err := ReadConfig(path)
+	if err == nil && c == nil {
+		err = errors.New(path + " configures no edge")
+	}
 	if err != nil {
 		return nil, err
 	}
-	in, err := source.New(c.files()).Load(time.Now())
+	s, err := c.sourceAtRest(newLogger(os.Stderr))
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.Load(time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +188,13 @@ func (c *CheckCommand) Run(out io.Writer) error {
 	if config == nil {
 		return err
 	}
-	s := source.New(config.files())
+	if err != nil && config.Source.Control != nil {
+		return err
+	}
+	s, sourceErr := config.sourceAtRest(newLogger(out))
+	if sourceErr != nil {
+		return errors.Join(err, sourceErr)
+	}
 	in, dataErr := s.Load(time.Now())
 	if err = errors.Join(err, dataErr); err != nil {
 		return err

@@ -44,6 +44,7 @@ type Node struct {
 	log    *slog.Logger
 	engine answer.Engine
 	source *source.Source
+	remote *source.Remote // nil: no control plane is followed
 	http   *edgehttp.Server
 	dns    *edgedns.Server
 	prober *probe.Prober
@@ -62,9 +63,12 @@ type loads struct {
 }
 
 // New makes an edge of a configuration that [ReadConfig] or the caller has
-// checked. It opens neither data nor sockets.
+// checked. It opens neither data nor sockets, but makes the folder for snapshots.
 func New(c *Config, log *slog.Logger) (*Node, error) {
-	n := &Node{config: c, log: log, source: source.New(c.files()), listened: make(chan struct{})}
+	n := &Node{config: c, log: log, listened: make(chan struct{})}
+	if err := n.newSource(); err != nil {
+		return nil, err
+	}
 	if err := n.newHTTP(); err != nil {
 		return nil, err
 	}
@@ -135,6 +139,7 @@ func (n *Node) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1) // from the start: a SIGHUP must not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	defer n.follow(ctx)()
 	if err := n.loadFirst(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -163,9 +168,18 @@ func (n *Node) Run(ctx context.Context) error {
 // takes seconds.
 func (n *Node) loadFirst(ctx context.Context) error {
 	done := make(chan error, 1)
-	go func() { done <- n.reload() }()
+	go func() {
+		err := n.source.Wait(ctx)
+		if err == nil {
+			err = n.reload()
+		}
+		done <- err
+	}()
 	select {
 	case err := <-done:
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	case <-ctx.Done():
 		return nil
@@ -193,7 +207,7 @@ func (n *Node) watch(ctx context.Context, hangup <-chan os.Signal) {
 	n.source.Watch(ctx, tick.C, hangup, func() {
 		n.reopenStatistics()
 		_ = n.reload() // it says so itself, and the old data stays
-	})
+	}, n.lift)
 }
 
 // reopenStatistics opens the statistics log anew, in case it was rotated.

@@ -1,7 +1,8 @@
 // Package source reads what an edge is compiled from out of files, and notices
-// when they change.
+// when they change. What a control plane publishes is followed by a [Remote].
 //
-//	catalogue or mirrorlist_cache ─┐
+//	catalogue, mirrorlist_cache
+//	or published snapshot         ─┐
 //	country and city databases     ├─► Load ─► index.Inputs
 //	prefix → AS table              ┘
 //
@@ -36,7 +37,8 @@ import (
 // Config names the files.
 type Config struct {
 	Catalog    string   // a catalogue in YAML; or
-	Cache      string   // MirrorManager's mirrorlist_cache
+	Cache      string   // MirrorManager's mirrorlist_cache; or
+	Remote     *Remote  // what a control plane publishes
 	Continents string   // country_continent.csv; "": the bundled table
 	Countries  []string // MaxMind DB files with countries; none: the bundled one
 	Cities     []string // MaxMind DB files with coordinates; none: centroids of countries
@@ -46,6 +48,7 @@ type Config struct {
 
 // A Source reads files. It is for one goroutine.
 type Source struct {
+	remote     *Remote // nil: the snapshot is a file
 	snapshot   part[*snapshot.Snapshot]
 	continents part[*geo.Continents]
 	countries  part[*netblock.Table]
@@ -53,6 +56,8 @@ type Source struct {
 	asns       part[*netblock.Table]
 
 	version uint64
+	last    index.Inputs // what the last good Load returned, as of the last lift
+	lift    time.Time    // when the next embargo in it ends; zero: none does
 	notes   []string
 	seen    []stamp // what the last look saw
 	loaded  []stamp // what the last load began with, whether it went well or not
@@ -60,11 +65,14 @@ type Source struct {
 
 // New returns the source of c. It reads nothing yet.
 func New(c Config) *Source {
-	s := &Source{}
+	s := &Source{remote: c.Remote}
 	s.snapshot = part[*snapshot.Snapshot]{read: readCatalog}
 	s.snapshot.paths = []string{c.Catalog}
 	if c.Catalog == "" {
 		s.snapshot = part[*snapshot.Snapshot]{paths: []string{c.Cache}, read: readCache}
+	}
+	if c.Remote != nil {
+		s.snapshot.paths = nil
 	}
 	s.continents = part[*geo.Continents]{paths: named(c.Continents), read: readContinents}
 	s.countries = part[*netblock.Table]{paths: c.Countries, read: countryReader(c.Aliases)}
@@ -81,22 +89,60 @@ func named(path string) []string {
 }
 
 // Load returns the inputs, reading anew what changed since the last Load. On
-// an error the parts that are good are kept for the next time. The snapshot's
-// version is always above that of the last Load.
+// an error the parts that are good are kept for the next time. The version of
+// a snapshot that comes from a file is always above that of the last Load; one
+// that is published has its own.
 func (s *Source) Load(now time.Time) (index.Inputs, error) {
 	s.loaded = s.look()
-	err := together(s.snapshot.load, s.countries.load, s.asns.load, s.continents.load, s.places.load)
+	err := together(s.loadSnapshot, s.countries.load, s.asns.load, s.continents.load, s.places.load)
 	s.notes = slices.Concat(s.snapshot.notes, s.countries.notes, s.asns.notes, s.continents.notes, s.places.notes)
 	if err != nil {
 		return index.Inputs{}, err
 	}
 	snap := *s.snapshot.value
-	s.version = max(s.version+1, uint64(max(now.UnixMilli(), 0)))
-	snap.Version = s.version
-	return index.Inputs{
+	if s.remote == nil {
+		s.version = max(s.version+1, uint64(max(now.UnixMilli(), 0)))
+		snap.Version = s.version
+	}
+	s.last = index.Inputs{
 		Snapshot: &snap, Continents: s.continents.value, Countries: s.countries.value,
 		Places: s.places.value, ASNs: s.asns.value,
-	}, nil
+	}
+	return s.lifted(now), nil
+}
+
+func (s *Source) loadSnapshot() error {
+	if s.remote == nil {
+		return s.snapshot.load()
+	}
+	select {
+	case <-s.remote.Updated(): // of what is read here
+	default:
+	}
+	if s.snapshot.value = s.remote.Latest(); s.snapshot.value == nil {
+		return errNoSnapshot
+	}
+	return nil
+}
+
+// lifted returns the last inputs without the embargoes that ended by now.
+func (s *Source) lifted(now time.Time) index.Inputs {
+	s.last.Now = now
+	s.lift, _ = s.last.Snapshot.NextLift(now)
+	return s.last
+}
+
+// Wait returns once there is something to load: at once where the snapshot is
+// a file, and with the first published one where it is not.
+func (s *Source) Wait(ctx context.Context) error {
+	for s.remote != nil && s.remote.Latest() == nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.remote.Updated():
+		}
+	}
+	return nil
 }
 
 // Notes returns what the last Load passed over, for the log.
@@ -122,18 +168,29 @@ func (s *Source) look() []stamp {
 	return all
 }
 
-// Watch calls reload whenever Changed says so at a tick, and at each signal
-// on force, until ctx ends.
-func (s *Source) Watch(ctx context.Context, tick <-chan time.Time, force <-chan os.Signal, reload func()) {
+// Watch calls reload whenever Changed says so at a tick, with each snapshot
+// that is published, and at each signal on force, until ctx ends. It calls lift
+// at the first tick after an embargo ended, with what the last Load returned
+// but for that embargo: it is lifted though control plane and files be gone.
+func (s *Source) Watch(ctx context.Context, tick <-chan time.Time, force <-chan os.Signal, reload func(), lift func(index.Inputs)) {
+	var published <-chan struct{} // nil where nothing is
+	if s.remote != nil {
+		published = s.remote.Updated()
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-force:
 			reload()
-		case <-tick:
+		case <-published:
+			reload()
+		case now := <-tick:
 			if s.Changed() {
 				reload()
+			}
+			if !s.lift.IsZero() && !now.Before(s.lift) {
+				lift(s.lifted(now))
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/source"
 )
 
@@ -187,7 +188,7 @@ func TestWatch(t *testing.T) {
 		reloads := 0
 		done := make(chan struct{})
 		go func() {
-			s.Watch(ctx, tick, force, func() { reloads++ })
+			s.Watch(ctx, tick, force, func() { reloads++ }, func(index.Inputs) { t.Error("an embargo was lifted") })
 			close(done)
 		}()
 		tick <- time.Now()

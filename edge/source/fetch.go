@@ -1,0 +1,176 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// Limits of requests.
+const (
+	answerWithin = 30 * time.Second // from the request to all of a small answer
+	slowest      = 64 << 10         // bytes a second that a section must come with
+	maxToken     = 4096             // bytes
+)
+
+// A SectionSource is one that may have sections of snapshots: a control plane,
+// or a peer. What it returns is verified by who asks.
+type SectionSource interface {
+	Section(ctx context.Context, s *wire.Section) ([]byte, error)
+}
+
+// HTTPSections are the sections that are served below a base URL, at
+// /v1/snapshot/sections/SHA256.
+type HTTPSections struct {
+	Base   string // without a slash at its end
+	Client *http.Client
+	Token  func() (string, error) // nil: none is sent
+}
+
+var _ SectionSource = HTTPSections{}
+
+// Section returns the bytes of a section; it reads no more than it should have.
+func (h HTTPSections) Section(ctx context.Context, s *wire.Section) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin+time.Duration(s.Size/slowest)*time.Second)
+	defer cancel()
+	response, err := get(ctx, h.Client, h.Base+"/v1/snapshot/sections/"+s.Hash.String(), "", h.Token)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	if response.StatusCode != http.StatusOK {
+		return nil, answered(response)
+	}
+	return io.ReadAll(io.LimitReader(response.Body, int64(s.Size)+1))
+}
+
+// fetchManifest returns the bytes of the published manifest and their ETag, or
+// nil if they are those that came last. It waits for news if the control plane
+// does.
+func (r *Remote) fetchManifest(ctx context.Context) ([]byte, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, longPoll+answerWithin)
+	defer cancel()
+	url := fmt.Sprintf("%s/v1/snapshot/manifest?wait=%s", r.config.URL, longPoll)
+	response, err := get(ctx, r.client, url, r.etag, r.token)
+	if err != nil {
+		return nil, "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	switch {
+	case response.StatusCode == http.StatusNotModified && r.etag != "":
+		return nil, "", nil
+	case response.StatusCode != http.StatusOK:
+		return nil, "", answered(response)
+	}
+	b, err := io.ReadAll(io.LimitReader(response.Body, wire.MaxManifest+1))
+	if err != nil {
+		return nil, "", fmt.Errorf("fetching the manifest: %w", err)
+	}
+	return b, response.Header.Get("ETag"), nil
+}
+
+// control is the control plane as a source of sections.
+func (r *Remote) control() *controlSections { return (*controlSections)(r) }
+
+type controlSections Remote
+
+// Section returns the bytes of a section.
+func (c *controlSections) Section(ctx context.Context, s *wire.Section) ([]byte, error) {
+	return HTTPSections{c.config.URL, c.client, (*Remote)(c).token}.Section(ctx, s)
+}
+
+// token returns the token of this edge.
+func (r *Remote) token() (string, error) {
+	if r.config.TokenFile == "" {
+		return "", nil
+	}
+	return ReadToken(r.config.TokenFile)
+}
+
+// ReadToken returns the token in a file: one word.
+func ReadToken(path string) (string, error) {
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	b, err := io.ReadAll(io.LimitReader(f, maxToken))
+	if err != nil {
+		return "", fmt.Errorf("reading the token: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	if token == "" || len(b) == maxToken || strings.ContainsFunc(token, odd) {
+		return "", fmt.Errorf("reading the token: %s: want one word of less than %d ASCII characters", path, maxToken)
+	}
+	return token, nil
+}
+
+// get sends one request.
+func get(ctx context.Context, client *http.Client, url, etag string, token func() (string, error)) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if etag != "" {
+		request.Header.Set("If-None-Match", etag)
+	}
+	if token != nil {
+		t, err := token()
+		if err != nil {
+			return nil, err
+		}
+		if t != "" {
+			request.Header.Set("Authorization", "Bearer "+t)
+		}
+	}
+	return client.Do(request)
+}
+
+// answered says what an answer means that is not the one that was wanted.
+func answered(response *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(response.Body, 200))
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	url := response.Request.URL.Redacted()
+	switch response.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("%s: %s: the token of this edge does not count there: %.200q", url, response.Status, line)
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: %s: nothing is published there: %.200q", url, response.Status, line)
+	}
+	if to := response.Header.Get("Location"); to != "" {
+		return fmt.Errorf("%s: %s: want the snapshot itself, not a redirect to %.200q", url, response.Status, to)
+	}
+	return fmt.Errorf("%s: %s: %.200q", url, response.Status, line)
+}
+
+// newTransport returns a transport that gives up on who does not answer.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConnsPerHost:    4,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// newClient returns a client that follows no redirects: they could lead the
+// token elsewhere.
+func newClient(transport http.RoundTripper) *http.Client {
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+}
+
+var errNoSnapshot = errors.New("no snapshot yet: nothing on disk, and nothing came from the control plane")
