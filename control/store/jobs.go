@@ -108,12 +108,13 @@ func (s *Store) Take(ctx context.Context, worker string, kinds []string, lease t
 				AND (j.state = 'running' OR NOT EXISTS (SELECT 1 FROM jobs r WHERE r.kind = j.kind AND r.key = j.key AND r.state = 'running'))
 				ORDER BY j.ready_at LIMIT 1`+s.skipLocked+`)
 			RETURNING `+jobColumns, args...).Scan)
+		ok = err == nil
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil // commits what has failed
+		}
 		return err
 	})
-	if errors.Is(err, sql.ErrNoRows) {
-		return Job{}, false, nil
-	}
-	return j, err == nil, wrap("taking a job", err)
+	return j, ok && err == nil, wrap("taking a job", err)
 }
 
 const jobColumns = `id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at`
