@@ -169,6 +169,7 @@ func (b *builder) add(e listing.Entry) error {
 func (b *builder) dir(path string) *dir {
 	for at := path; b.dirs[at] == nil; at, _ = listing.Split(at) {
 		b.dirs[at] = &dir{path: at, readable: true}
+		b.entries++
 	}
 	return b.dirs[path]
 }
@@ -203,14 +204,17 @@ func (b *builder) finish() *registry.Tree {
 		dirs = append(dirs, d)
 	}
 	slices.SortFunc(dirs, func(x, y *dir) int { return strings.Compare(x.path, y.path) })
+	if b.config.Type != Directory { // the walk did it where it read a directory
+		for _, d := range dirs {
+			b.sortFiles(d)
+			b.dropShadow(d)
+		}
+	}
 	t := &registry.Tree{Category: b.config.Category, Scanned: b.request.Now, Directories: make([]registry.Directory, len(dirs))}
 	readable := make(map[string]bool, len(dirs))
 	for i, d := range dirs {
 		parent, _ := listing.Split(d.path)
 		readable[d.path] = d.readable && (d.path == "" || readable[parent])
-		if b.config.Type != Directory {
-			b.sortFiles(d)
-		}
 		t.Directories[i] = registry.Directory{Path: d.path, Changed: d.changed, Readable: readable[d.path], Files: d.files}
 	}
 	l := linker{b.dirs, readable, b.count, b.aliases}
@@ -239,6 +243,20 @@ func (b *builder) sortFiles(d *dir) {
 		}
 		return x.Name == y.Name
 	})
+}
+
+// dropShadow drops the file that a list has in the place of a directory. The
+// parent's files are sorted already.
+func (b *builder) dropShadow(d *dir) {
+	path, name := listing.Split(d.path)
+	if d.path == "" {
+		return
+	}
+	parent := b.dirs[path]
+	if i := find(parent.files, name); i >= 0 {
+		b.count.skip("listed twice", d.path)
+		parent.files = slices.Delete(parent.files, i, i+1)
+	}
 }
 
 // kept returns what the next scan may take over.

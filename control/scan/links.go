@@ -28,7 +28,7 @@ func (l linker) resolve(d *dir) []registry.File {
 	for _, at := range d.links {
 		f, to, why := l.follow(d.path, at.target)
 		switch {
-		case why == "" && find(d.files, at.name) >= 0:
+		case why == "" && (find(d.files, at.name) >= 0 || l.dirs[listing.Join(d.path, at.name)] != nil):
 			why = "listed twice"
 			fallthrough
 		case why != "":

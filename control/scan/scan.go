@@ -172,7 +172,13 @@ func New(c Config, top string) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("master of %s: %w", c.Category, err)
 	}
-	s.client = &http.Client{Timeout: 5 * time.Minute}
+	s.client = &http.Client{
+		Timeout: 30 * time.Minute, // for one file, so that a server that stalls does not stall the scan for hours
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: c.Parallel,
+			TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: time.Minute,
+		},
+	}
 	return s, nil
 }
 
