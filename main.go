@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/waypost/waypost/control/report"
 	"github.com/waypost/waypost/edge/node"
 )
 
@@ -21,6 +22,7 @@ type commands struct {
 	Check            node.CheckCommand            `cmd:"" help:"Check a configuration and all data it names; say what would be loaded."`
 	Explain          node.ExplainCommand          `cmd:"" help:"Say why a client gets these mirrors, and why not the others."`
 	MirrorlistServer node.MirrorlistServerCommand `cmd:"" name:"mirrorlist-server" help:"Run in the place of Fedora's mirrorlist-server: same flags, files and answers."`
+	Report           report.Command               `cmd:"" help:"On a mirror: tell the control plane what is here; report_mirror.conf is read too."`
 	Version          versionCommand               `cmd:"" help:"Print the version."`
 }
 

@@ -53,17 +53,17 @@ type Refused struct {
 // 401 unknown token or one of another host, 405, 413 beyond [Limits], 415
 // unknown encoding, 429 with Retry-After, 503.
 func (s *Server) ServeAPI(w http.ResponseWriter, r *http.Request) {
-	status, body := http.StatusOK, any(nil)
-	if a, err := s.api(w, r); err != nil {
+	status := http.StatusOK
+	accepted, err := s.api(w, r)
+	body := any(accepted)
+	if err != nil {
 		no := s.refuse(r, err)
 		status, body = no.status, Refused{no.text}
 		retryAfter(w, no)
-	} else {
-		body = a
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(body); err != nil {
+	if err = json.NewEncoder(w).Encode(body); err != nil {
 		s.Log.Debug("answering a check-in", "error", err)
 	}
 }

@@ -51,8 +51,8 @@ func (s *Server) refuse(r *http.Request, err error) *refusal {
 	case errors.As(err, &size):
 		known = &refusal{status: http.StatusRequestEntityTooLarge, text: size.Error()}
 	case errors.As(err, &body):
-		known = &refusal{status: http.StatusRequestEntityTooLarge,
-			text: fmt.Sprintf("too large: the request has more than %d bytes", body.Limit)}
+		text := fmt.Sprintf("too large: the request has more than %d bytes", body.Limit)
+		known = &refusal{status: http.StatusRequestEntityTooLarge, text: text}
 	default:
 		known = &refusal{status: http.StatusBadRequest, text: err.Error()}
 	}
@@ -144,7 +144,7 @@ func (s *Server) ServeXMLRPC(w http.ResponseWriter, r *http.Request) {
 	text, err := s.call(w, r)
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
 	if err == nil {
-		fmt.Fprint(w, response(text))
+		fmt.Fprint(w, response(text)) //nolint:gosec // G705: response escapes it
 		return
 	}
 	no := s.refuse(r, err)
@@ -206,8 +206,7 @@ const (
 // submitted answers a submission, in MirrorManager's words.
 func (s *Server) submitted(r *http.Request, got submission) (string, error) {
 	no := func(text string) (string, error) {
-		s.refuse(r, errors.New(text))
-		return text + failed, nil
+		return s.refuse(r, errors.New(text)).text + failed, nil
 	}
 	if text := got.invalid(); text != "" {
 		return no(text + "Invalid config file provided, please check your report_mirror.conf.")

@@ -29,23 +29,23 @@ func newMux(s *checkin.Server) *http.ServeMux {
 }
 
 // send sends a request and returns status and body of the answer.
-func send(t testing.TB, method, url, body string, header ...string) (status int, answer string, h http.Header) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+func send(tb testing.TB, method, url, body string, header ...string) (status int, answer string, h http.Header) {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(tb.Context(), method, url, strings.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return res.StatusCode, string(b), res.Header
 }
@@ -74,8 +74,10 @@ func TestXMLRPC(t *testing.T) {
 			"Category Fedora Linux directories that count when their release is lifted: 1\nchecked in successful"},
 		{"private by its site", submission("hide", "de2", linux), "Category Fedora Linux directories updated: 0  added: 2  deleted 0\n" +
 			"Category Fedora Linux directories that count when their release is lifted: 1\nchecked in successful"},
-		{"never scanned, and not carried", submission("uni-x", "de1", `"fedora epel": {"dirtree": {"9": {}}}, "centos": {"dirtree": {}}`),
-			"Category Fedora EPEL directories updated: 0  added: 0  deleted 0\nchecked in successful"},
+		{
+			"never scanned, and not carried", submission("uni-x", "de1", `"fedora epel": {"dirtree": {"9": {}}}, "centos": {"dirtree": {}}`),
+			"Category Fedora EPEL directories updated: 0  added: 0  deleted 0\nchecked in successful",
+		},
 		{"no category", submission("uni-x", "de1", ""), "checked in successful"},
 
 		{"no dict", `["a"]`, "config file is not a dict.\nPlease update your copy of report_mirror.\n" + invalid},
@@ -253,7 +255,7 @@ func TestThrottle(t *testing.T) {
 		t.Errorf("third check-in: %d %s %s", status, h.Get("Retry-After"), answer)
 	}
 	for range 2 {
-		if status, answer, _ := send(t, "POST", url, call("")); status != 200 {
+		if status, answer, _ = send(t, "POST", url, call("")); status != 200 {
 			t.Errorf("malformed: %d %s", status, answer)
 		}
 	}
@@ -273,7 +275,7 @@ func TestTurns(t *testing.T) {
 		defer close(done)
 		res, err := http.Post(url, "text/xml", slow)
 		if err == nil {
-			res.Body.Close()
+			_ = res.Body.Close()
 		}
 	}()
 	go func() {
@@ -287,7 +289,7 @@ func TestTurns(t *testing.T) {
 	if status != 429 || !strings.Contains(answer, "too many check-ins at a time") {
 		t.Errorf("%d %s", status, answer)
 	}
-	w.Close()
+	_ = w.Close()
 	<-done
 }
 

@@ -117,7 +117,7 @@ func slowWeigh(h registry.Host, m checkin.Master, before registry.Listing, c che
 		for _, f := range d.Files {
 			good := slices.ContainsFunc(c.Files, func(have checkin.File) bool {
 				return c.Directories[have.Directory] == d.Path && have.Name == f.Name && have.Size == f.Size &&
-					have.Changed >= f.Changed && !(have.Hidden && d.Readable)
+					have.Changed >= f.Changed && (!have.Hidden || !d.Readable)
 			})
 			if c.Listed && !good {
 				lacks = append(lacks, f.Name)

@@ -118,10 +118,10 @@ func (c *call) text() (io.Reader, error) {
 		return nil, err
 	}
 	for {
-		next, err := c.in.Peek(len("<string>"))
+		next, _ := c.in.Peek(1)
 		switch {
 		case len(next) == 0:
-			_, err = c.until('>')
+			_, err := c.until('>') // says why
 			return nil, err
 		case bytes.IndexByte([]byte(" \t\r\n"), next[0]) >= 0:
 			// white space before the text means nothing, either way

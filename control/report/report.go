@@ -83,7 +83,7 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := c.adjust(s); err != nil {
+	if err = c.adjust(s); err != nil {
 		return err
 	}
 	d, err := c.document(ctx, s)

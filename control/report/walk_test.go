@@ -12,12 +12,12 @@ import (
 )
 
 // tree makes directories and returns where.
-func tree(t testing.TB, directories ...string) string {
-	t.Helper()
-	root := t.TempDir()
+func tree(tb testing.TB, directories ...string) string {
+	tb.Helper()
+	root := tb.TempDir()
 	for _, d := range directories {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return root

@@ -14,15 +14,15 @@ import (
 	"github.com/waypost/waypost/control/report/bzip2"
 )
 
-func compress(t testing.TB, data []byte) []byte {
-	t.Helper()
+func compress(tb testing.TB, data []byte) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	z := bzip2.NewWriter(&b)
 	if n, err := z.Write(data); n != len(data) || err != nil {
-		t.Fatalf("wrote %d of %d: %v", n, len(data), err)
+		tb.Fatalf("wrote %d of %d: %v", n, len(data), err)
 	}
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }

@@ -139,7 +139,7 @@ func (r *Reader) want(c byte, what string) error {
 // enter takes an opening bracket and reports whether the closing one follows at
 // once; then that is taken too.
 func (r *Reader) enter(open, end byte, what string) (empty bool, err error) {
-	if err := r.want(open, what); err != nil {
+	if err = r.want(open, what); err != nil {
 		return false, err
 	}
 	if r.depth++; r.depth > r.limits.Depth {

@@ -27,20 +27,20 @@ func value(r *jsonstream.Reader) (any, error) {
 		m := map[string]any{}
 		return m, r.Object(func(key []byte) error {
 			k := string(key)
-			v, err := value(r)
-			m[k] = v
-			return err
+			var bad error
+			m[k], bad = value(r)
+			return bad
 		})
 	case jsonstream.Array:
 		a := []any{}
 		return a, r.Array(func() error {
-			v, err := value(r)
+			v, bad := value(r)
 			a = append(a, v)
-			return err
+			return bad
 		})
 	case jsonstream.Text:
 		var s string
-		err := r.Text(&s)
+		err = r.Text(&s)
 		return s, err
 	}
 	s, err := r.Literal()
