@@ -11,6 +11,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,8 +44,8 @@ func (c *Command) send(ctx context.Context, d *document) (said string, err error
 	if err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(d.server, "http:") {
-		c.debug("warning: the secret goes unencrypted, for the server's URL is not https")
+	if u, bad := url.Parse(d.server); bad == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		fmt.Fprintf(c.Notes, "waypost: the secret goes unencrypted: %s is not https\n", d.server)
 	}
 	client := &http.Client{
 		Timeout: c.Timeout,
@@ -69,6 +71,12 @@ func (c *Command) send(ctx context.Context, d *document) (said string, err error
 		}
 		wait *= 2
 	}
+}
+
+// isLoopback reports whether host is this machine.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 // once makes one try.
