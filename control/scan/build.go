@@ -151,6 +151,7 @@ func (b *builder) add(e listing.Entry) error {
 	}
 	parent, name := listing.Split(path)
 	d := b.dir(parent)
+	name = strings.Clone(name) // the path is not kept for it
 	switch {
 	case e.Kind == listing.Link:
 		d.links = append(d.links, link{name, e.Target})

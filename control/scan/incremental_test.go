@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -166,4 +167,37 @@ func BenchmarkUnchanged(b *testing.B) {
 			scan.Compare(&first.Tree, &first.Tree)
 		}
 	})
+}
+
+// BenchmarkListing asks how long a list takes to become a tree, and how much
+// memory the tree and its state keep, a file.
+func BenchmarkListing(b *testing.B) {
+	const files, inOne = 200_000, 100
+	var text strings.Builder
+	text.WriteString("drwxr-xr-x 4096 2026/01/02 03:04:05 .\n")
+	for i := range files / inOne {
+		fmt.Fprintf(&text, "drwxr-xr-x 4096 2026/01/02 03:04:05 releases/%d/Packages\n", i)
+		for k := range inOne {
+			fmt.Fprintf(&text, "-rw-r--r-- 123456 2026/01/02 03:04:05 releases/%d/Packages/package-%d-1.2.3-4.fc43.x86_64.rpm\n", i, k)
+		}
+	}
+	list := filepath.Join(b.TempDir(), "list")
+	check(b, os.WriteFile(list, []byte(text.String()), 0o600))
+	text.Reset()
+	s := scanner(b, scan.Config{Type: scan.Listing, Path: list})
+	before := heap()
+	r := run(b, s, nil)
+	b.Logf("%d bytes a file", (heap()-before)/files)
+	for b.Loop() {
+		r = run(b, s, r.State)
+	}
+	b.ReportMetric(float64(b.N)*files/b.Elapsed().Seconds(), "files/s")
+}
+
+// heap returns how much memory is in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

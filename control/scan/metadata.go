@@ -81,7 +81,8 @@ func (h *hasher) computeAll(ctx context.Context) error {
 	if len(h.compute) == 0 {
 		return nil
 	}
-	jobs := h.jobs(func(path string, f *registry.File) bool {
+	jobs := h.jobs(func(dir string, f *registry.File) bool {
+		path := listing.Join(dir, f.Name)
 		if _, isAlias := h.aliases[path]; isAlias {
 			return false
 		}
