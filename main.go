@@ -23,6 +23,7 @@ type commands struct {
 	Explain          node.ExplainCommand          `cmd:"" help:"Say why a client gets these mirrors, and why not the others."`
 	MirrorlistServer node.MirrorlistServerCommand `cmd:"" name:"mirrorlist-server" help:"Run in the place of Fedora's mirrorlist-server: same flags, files and answers."`
 	Report           report.Command               `cmd:"" help:"On a mirror: tell the control plane what is here; report_mirror.conf is read too."`
+	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`
 	Version          versionCommand               `cmd:"" help:"Print the version."`
 }
 

@@ -82,8 +82,10 @@ func controlled(t *testing.T, dir string) (c *control, url, config string) {
   geo: {country: country.mmdb}
   http: {listen: ["127.0.0.1:0"]}
   admin: {listen: "127.0.0.1:0"}
-`, server.URL, wire.FormatPublicKey(c.key.Public().(ed25519.PublicKey)))
+`, server.URL, publicKey(c))
 }
+
+func publicKey(c *control) string { return wire.FormatPublicKey(c.key.Public().(ed25519.PublicKey)) }
 
 // location returns where a path is redirected to, or the status.
 func location(t *testing.T, client *http.Client, url string) string {
@@ -116,7 +118,7 @@ func until(t *testing.T, client *http.Client, url, want string) {
 // disk while the control plane says no.
 func TestControl(t *testing.T) {
 	dir := t.TempDir()
-	c, _, config := controlled(t, dir)
+	c, url, config := controlled(t, dir)
 	c.publish(t, time.Now().Add(4*time.Second), "one.test")
 	client := newClient(t)
 	t.Run("follow", func(t *testing.T) {
@@ -141,6 +143,7 @@ func TestControl(t *testing.T) {
 		}
 	})
 
+	t.Run("inspect", func(t *testing.T) { inspectControl(t, url, dir) })
 	c.mu.Lock()
 	c.manifest = nil
 	c.mu.Unlock()

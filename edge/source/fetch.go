@@ -174,3 +174,11 @@ func newClient(transport http.RoundTripper) *http.Client {
 }
 
 var errNoSnapshot = errors.New("no snapshot yet: nothing on disk, and nothing came from the control plane")
+
+// Published asks the control plane at url once, and returns the bytes of what
+// it publishes, not verified, and where its sections are. TokenFile may be "".
+func Published(ctx context.Context, url, tokenFile string) ([]byte, SectionSource, error) {
+	r := &Remote{config: RemoteConfig{URL: strings.TrimRight(url, "/"), TokenFile: tokenFile}, client: newClient(newTransport())}
+	b, _, err := r.fetchManifest(ctx)
+	return b, r.control(), err
+}
