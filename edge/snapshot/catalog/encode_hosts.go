@@ -56,7 +56,7 @@ func (e *encoder) findWhole() {
 	for dir, d := range e.snap.Directories {
 		e.whole = append(e.whole, d.Complete && e.in[dir] >= 0)
 	}
-	for dir := len(e.whole) - 1; dir >= 0; dir-- {
+	for dir := range slices.Backward(e.whole) {
 		for up := e.above[dir]; up >= 0 && !e.snap.Directories[dir].Complete && e.whole[up]; up = e.above[up] {
 			e.whole[up] = false
 			e.note("directory %q: not called complete, as %q below it is not", e.snap.Directories[up].Path, e.snap.Directories[dir].Path)
