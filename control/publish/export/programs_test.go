@@ -1,6 +1,7 @@
 package export_test
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,8 +121,10 @@ func (c check) run(t *testing.T) {
 		args[i] = fill.Replace(a)
 	}
 	out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
-	if text := string(out); err != nil || strings.Contains(text, "ERROR") || strings.Contains(text, "WARNING") || strings.Contains(text, "[warn]") {
-		t.Errorf("%s: %v\n%.3000s", strings.Join(args, " "), err, text)
+	warned := c.program != "varnishd" && // it prints the C code that it made
+		(bytes.Contains(out, []byte("ERROR")) || bytes.Contains(out, []byte("WARNING")) || bytes.Contains(out, []byte("[warn]")))
+	if err != nil || warned {
+		t.Errorf("%s: %v\n%.3000s", strings.Join(args, " "), err, out)
 	}
 }
 
