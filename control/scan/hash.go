@@ -245,7 +245,7 @@ func (h *hasher) apply(list *checksum.List, base string, written int64) {
 			h.withhold(isOdd, path)
 		case f.Changed > written:
 			h.withhold(isNewer, path)
-		case h.young[path] || !h.settled(f.Changed):
+		case h.young[path] || h.config.Type != Directory && !h.settled(f.Changed):
 			h.withhold(isYoung, path)
 		case h.meta[path] && (h.withheld[path] || h.read[path].hashes != nil):
 			// read, and either it has its hashes or it may not have any

@@ -64,7 +64,7 @@ func (h *hasher) take(ctx context.Context, path string, f *registry.File, w io.W
 	switch {
 	case !h.agrees(id, f):
 		return id, hasChanged, nil
-	case !h.settled(id.changed()):
+	case !h.settled(id.touched()):
 		return id, isYoung, nil
 	}
 	n, err := io.Copy(w, cancelled{ctx, io.LimitReader(r, f.Size+1)})

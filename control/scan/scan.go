@@ -252,6 +252,14 @@ type Result struct {
 	State *State
 }
 
+// Unsettled reports whether files have no hash only because they changed a
+// moment ago or are still being written: another scan, after the settle time,
+// gives more.
+func (r *Result) Unsettled() bool {
+	w := r.Report.Withheld
+	return w[isYoung]+w[hasChanged]+w[isChanging]+w[isGone]+w[isPartial] > 0
+}
+
 // Scan reads the master. When ctx ends it stops soon. An error says that there
 // is no tree, and the last state is good for the next scan.
 func (s *Scanner) Scan(ctx context.Context, q Request) (*Result, error) {

@@ -128,11 +128,11 @@ func TestYoungFilesGetNoHash(t *testing.T) {
 	s := scanner(t, scan.Config{Path: top, Compute: scan.Compute{Match: []string{`\.iso$`}}})
 	r, err := s.Scan(t.Context(), scan.Request{Now: time.Now()}) // the inodes are young, whatever their content's time
 	check(t, err)
-	if got := show(&r.Tree); strings.Contains(got, ":") || r.Report.Withheld["younger than the settle time"] != 3 || len(r.Metadata) > 0 {
+	if got := show(&r.Tree); strings.Contains(got, ":") || r.Report.Withheld["younger than the settle time"] != 3 || !r.Unsettled() || len(r.Metadata) > 0 {
 		t.Errorf("%s%+v", got, r.Report)
 	}
 	r = run(t, s, r.State)
-	if got := show(&r.Tree); !strings.Contains(got, "a.iso 1 0:9d 1:11 2:2d 3:a4\n") || len(r.Metadata) != 1 {
+	if got := show(&r.Tree); !strings.Contains(got, "a.iso 1 0:9d 1:11 2:2d 3:a4\n") || len(r.Metadata) != 1 || r.Unsettled() {
 		t.Errorf("%s%+v", got, r.Report)
 	}
 }
@@ -213,5 +213,23 @@ func TestCancelled(t *testing.T) {
 	_, err := scanner(t, scan.Config{Path: top, MaxEntries: 2}).Scan(t.Context(), scan.Request{Now: long()})
 	if err == nil || !strings.Contains(err.Error(), "more than 2 entries") {
 		t.Error(err)
+	}
+}
+
+// TestFuture has a file and its checksums from a clock that is years ahead.
+func TestFuture(t *testing.T) {
+	top := newTop(t)
+	put(t, top, "a", "x")
+	put(t, top, "MD5SUM", md5x+"  a\n")
+	for _, name := range []string{"a", "MD5SUM", "."} {
+		touch(t, top, name, 20*365*24*time.Hour)
+	}
+	s := scanner(t, scan.Config{Path: top, StatEvery: 1000})
+	r := run(t, s, nil)
+	if got := show(&r.Tree); !strings.Contains(got, "a 1 0:9d\n") {
+		t.Errorf("%s%+v", got, r.Report)
+	}
+	if r = run(t, s, r.State); r.Report.Reused != 1 {
+		t.Errorf("reused %d, want the top", r.Report.Reused)
 	}
 }

@@ -29,6 +29,16 @@ type fileID struct {
 // changed returns when the content or the inode changed last, in Unix seconds.
 func (id fileID) changed() int64 { return max(id.mtime, id.ctime) / int64(time.Second) }
 
+// touched returns when the file was last written to, in Unix seconds. A time of
+// change of content may be set to any time, even in the future; that of the
+// inode tells when.
+func (id fileID) touched() int64 {
+	if id.ctime != 0 {
+		return id.ctime / int64(time.Second)
+	}
+	return id.mtime / int64(time.Second)
+}
+
 // coarse is how long a file system's clock may stand still: two changes within
 // it may leave the same time.
 const coarse = 2 * time.Second
@@ -178,7 +188,7 @@ func (w *walker) read(path string, id fileID) (*dir, error) {
 		return nil, fmt.Errorf("%s was replaced: %w", path, fs.ErrNotExist)
 	}
 	d := w.newDir(path, id)
-	d.trusted = w.request.Now.Sub(time.Unix(d.changed, 0)) > coarse
+	d.trusted = w.request.Now.Sub(time.Unix(id.touched(), 0)) > coarse
 	entries, err := f.ReadDir(-1)
 	if err != nil {
 		return nil, err
@@ -232,7 +242,7 @@ func (w *walker) take(d *dir, e fs.DirEntry) error {
 		w.count.skip("file not readable by all", path)
 	default:
 		d.files = append(d.files, registry.File{Name: name, Size: info.Size(), Changed: info.ModTime().Unix()})
-		if !w.settled(identify(info).changed()) {
+		if !w.settled(identify(info).touched()) {
 			d.young = append(d.young, name)
 		}
 	}

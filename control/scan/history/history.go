@@ -23,7 +23,8 @@ type Version struct {
 	// newest timestamp in a repomd.xml, else the file's time of change.
 	Timestamp int64
 
-	// Seen is when a scan first saw it, in Unix seconds.
+	// Seen is when a scan saw it become the current one, in Unix seconds; after
+	// a roll-back, when it did again.
 	Seen int64
 }
 
@@ -72,14 +73,16 @@ func hashless(v snapshot.Version) bool {
 	return true
 }
 
-// Add returns h with v as the version that the master holds. If h knows it
-// already, when it was first seen stays.
+// Add returns h with v as the version that the master holds. If it was that
+// already, Seen stays.
 func Add(h History, v Version) History {
 	out := make(History, 1, len(h)+1)
-	for _, old := range h {
-		if Same(old.Version, v.Version) {
+	for i, old := range h {
+		same := Same(old.Version, v.Version)
+		if same && i == 0 {
 			v.Seen = old.Seen
-		} else {
+		}
+		if !same {
 			out = append(out, old)
 		}
 	}

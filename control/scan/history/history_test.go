@@ -80,8 +80,27 @@ func TestAdd(t *testing.T) {
 	again := version(5)
 	again.Seen = 99
 	h = history.Add(h, again) // the master went back
-	if diff := cmp.Diff([]float64{5, 3}, days(h)); diff != "" || h[0].Seen != 17 {
-		t.Errorf("%s, seen %d, want 17", diff, h[0].Seen)
+	if diff := cmp.Diff([]float64{5, 3}, days(h)); diff != "" || h[0].Seen != 99 {
+		t.Errorf("%s, seen %d, want 99", diff, h[0].Seen)
+	}
+	again.Seen = 100 // and stays there
+	if h = history.Add(h, again); len(h) != 2 || h[0].Seen != 99 {
+		t.Errorf("%v, seen %d, want 99", days(h), h[0].Seen)
+	}
+}
+
+func TestSame(t *testing.T) {
+	a, b := version(1).Version, version(1).Version
+	b.Hashes[snapshot.MD5] = []byte{1}
+	if !history.Same(a, b) {
+		t.Error("one more hash makes a difference")
+	}
+	a.Hashes[snapshot.MD5] = []byte{2}
+	if history.Same(a, b) {
+		t.Error("another hash makes no difference")
+	}
+	if history.Same(a, snapshot.Version{}) || !history.Same(snapshot.Version{}, snapshot.Version{}) {
+		t.Error("without hashes, size and time count, and only there")
 	}
 }
 
