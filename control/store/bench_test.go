@@ -35,6 +35,7 @@ func BenchmarkHowLongDo1000ListingsOf200000DirectoriesTake(b *testing.B) {
 		}
 	}
 	eachBench(b, func(b *testing.B, s *store.Store) {
+		b.Helper()
 		b.Run("put", func(b *testing.B) {
 			for b.Loop() {
 				for _, l := range listings {
@@ -56,6 +57,7 @@ func BenchmarkHowLongDo200000NumbersTake(b *testing.B) {
 		paths[i] = fmt.Sprintf("pub/os/releases/%d/Everything/x86_64/os/Packages/%06d", i%5+40, i)
 	}
 	eachBench(b, func(b *testing.B, s *store.Store) {
+		b.Helper()
 		b.Run("new", func(b *testing.B) {
 			for b.Loop() {
 				for i := range paths {
@@ -87,6 +89,7 @@ func BenchmarkHowLongDoesATreeOf2000000FilesTake(b *testing.B) {
 		tree.Directories = append(tree.Directories, d)
 	}
 	eachBench(b, func(b *testing.B, s *store.Store) {
+		b.Helper()
 		b.Run("put", func(b *testing.B) {
 			for b.Loop() {
 				must(b, s.PutTree(b.Context(), tree))
@@ -103,6 +106,7 @@ func BenchmarkHowLongDoesATreeOf2000000FilesTake(b *testing.B) {
 
 func BenchmarkHowLongDo10000JobsOf4WorkersTake(b *testing.B) {
 	eachBench(b, func(b *testing.B, s *store.Store) {
+		b.Helper()
 		for b.Loop() {
 			tasks := make([]store.Task, 10_000)
 			for i := range tasks {
@@ -157,6 +161,7 @@ func BenchmarkHowLongDoesARegistryOf8000ObjectsTake(b *testing.B) {
 		changes = append(changes, store.Put(&registry.Repository{Name: fmt.Sprint("r-", i), Arch: "x86_64", Path: fmt.Sprint("pub/1/", i), Category: "c1"}, store.Any))
 	}
 	bench := func(b *testing.B, database string) {
+		b.Helper()
 		s := open(b, database, nil)
 		start := time.Now()
 		_, err := s.Apply(b.Context(), "import", changes...)

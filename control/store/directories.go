@@ -110,7 +110,7 @@ func (s *Store) number(ctx context.Context, wanted []string) error {
 			return err
 		}
 		for next := end - int64(len(paths)) + 1; len(paths) > 0; {
-			n := min(len(paths), 1000)
+			n := min(len(paths), 200)
 			if err := insertDirectories(ctx, tx, next, paths[:n]); err != nil {
 				return err
 			}

@@ -53,6 +53,8 @@ const (
 	defaultAttempts = 5
 	firstPause      = 30 * time.Second // after a first failure; doubled after each
 	longestPause    = time.Hour
+
+	never = 1 << 62 // when a job that is over is ready
 )
 
 // Enqueue queues tasks, all or none. Where one of the same kind and key is
@@ -98,13 +100,13 @@ func (s *Store) Take(ctx context.Context, worker string, kinds []string, lease t
 		return Job{}, false, nil
 	}
 	err = s.update(ctx, func(tx *sql.Tx) error {
-		_, err = exec(ctx, tx, `UPDATE jobs SET state = 'failed', result = 'its worker vanished', changed_at = $1
-			WHERE state IN ('queued', 'running') AND state = 'running' AND ready_at <= $1 AND attempts >= max_attempts`, stamp(now))
+		_, err = exec(ctx, tx, `UPDATE jobs SET state = 'failed', result = 'its worker vanished', changed_at = $1, ready_at = $2
+			WHERE state = 'running' AND ready_at <= $1 AND attempts >= max_attempts`, stamp(now), int64(never))
 		if err != nil {
 			return err
 		}
 		j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'running', worker = $1, attempts = attempts + 1, ready_at = $2, changed_at = $3
-			WHERE id = (SELECT j.id FROM jobs j WHERE j.state IN ('queued', 'running') AND j.ready_at <= $3 AND j.kind IN (`+strings.Join(places, ", ")+`)
+			WHERE id = (SELECT j.id FROM jobs j WHERE j.ready_at <= $3 AND j.kind IN (`+strings.Join(places, ", ")+`)
 				AND (j.state = 'running' OR NOT EXISTS (SELECT 1 FROM jobs r WHERE r.kind = j.kind AND r.key = j.key AND r.state = 'running'))
 				ORDER BY j.ready_at LIMIT 1`+s.skipLocked+`)
 			RETURNING `+jobColumns, args...).Scan)
@@ -122,7 +124,10 @@ const jobColumns = `id, kind, key, payload, state, ready_at, worker, attempts, m
 func scanJob(scan func(...any) error) (j Job, err error) {
 	var ready, changed int64
 	err = scan(&j.ID, &j.Kind, &j.Key, &j.Payload, &j.State, &ready, &j.Worker, &j.Attempt, &j.Attempts, &j.Result, &changed)
-	j.At, j.Changed = unstamp(ready), unstamp(changed)
+	if ready != never {
+		j.At = unstamp(ready)
+	}
+	j.Changed = unstamp(changed)
 	return j, err
 }
 
@@ -140,8 +145,8 @@ func (s *Store) Extend(ctx context.Context, j Job, lease time.Duration) error {
 // Finish ends a job that is done. result is for people. If the job has passed
 // to another worker it is [ErrLost]: what was done may be done again.
 func (s *Store) Finish(ctx context.Context, j Job, result string) error {
-	n, err := s.exec(ctx, `UPDATE jobs SET state = 'done', result = $4, changed_at = $5`+mine,
-		j.ID, j.Worker, j.Attempt, clean(result), stamp(s.now()))
+	n, err := s.exec(ctx, `UPDATE jobs SET state = 'done', result = $4, changed_at = $5, ready_at = $6`+mine,
+		j.ID, j.Worker, j.Attempt, clean(result), stamp(s.now()), int64(never))
 	return wrap("finishing "+j.name(), lost(n, err))
 }
 
@@ -168,11 +173,17 @@ func (s *Store) back(ctx context.Context, j Job, result string, wait time.Durati
 	}
 	return s.update(ctx, func(tx *sql.Tx) error {
 		now := s.now()
-		n, err := exec(ctx, tx, `UPDATE jobs SET result = $4, changed_at = $5, ready_at = $6, attempts = attempts - $7,
-			state = CASE WHEN attempts - $7 >= max_attempts
-				OR EXISTS (SELECT 1 FROM jobs q WHERE q.kind = jobs.kind AND q.key = jobs.key AND q.state = 'queued') THEN 'failed' ELSE 'queued' END`+mine,
-			j.ID, j.Worker, j.Attempt, result, stamp(now), stamp(now.Add(wait)), uncount)
-		return lost(n, err)
+		var another bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE kind = $1 AND key = $2 AND state = 'queued')`, j.Kind, j.Key).Scan(&another)
+		if err != nil {
+			return err
+		}
+		state, ready := Queued, stamp(now.Add(wait))
+		if another || j.Attempt-uncount >= j.Attempts {
+			state, ready = Failed, never
+		}
+		return lost(exec(ctx, tx, `UPDATE jobs SET result = $4, changed_at = $5, ready_at = $6, attempts = attempts - $7, state = $8`+mine,
+			j.ID, j.Worker, j.Attempt, result, stamp(now), ready, uncount, string(state)))
 	})
 }
 

@@ -167,11 +167,11 @@ func TestWork(t *testing.T) {
 		var done atomic.Int64
 		var running sync.Map
 		do := func(_ context.Context, j store.Job) (string, error) {
-			if _, twice := running.LoadOrStore(j.Key, true); twice {
-				t.Errorf("%s runs twice", j.Key)
-			}
 			if done.Add(1) == jobs {
 				stop()
+			}
+			if _, twice := running.LoadOrStore(j.Key, true); twice {
+				return "", errors.New("it runs twice")
 			}
 			return "done", nil
 		}

@@ -110,7 +110,9 @@ CREATE TABLE statistics (
 );
 
 -- Work to do. ready_at is when a queued job may start, and when a running one
--- may be taken over since its lease ran out.
+-- may be taken over since its lease ran out; 2^62 when it is over. The index on
+-- it is not a partial one: PostgreSQL without statistics would sort all ready
+-- jobs to find the first.
 CREATE TABLE jobs (
     id           BIGINT PRIMARY KEY,
     kind         TEXT NOT NULL,
@@ -126,7 +128,8 @@ CREATE TABLE jobs (
 );
 CREATE UNIQUE INDEX jobs_queued ON jobs (kind, key) WHERE state = 'queued';
 CREATE UNIQUE INDEX jobs_running ON jobs (kind, key) WHERE state = 'running';
-CREATE INDEX jobs_ready ON jobs (ready_at) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_ready ON jobs (ready_at);
+CREATE INDEX jobs_expiring ON jobs (ready_at) WHERE state = 'running';
 CREATE INDEX jobs_over ON jobs (changed_at);
 
 -- What only one process at a time may do; fence grows with every holder.

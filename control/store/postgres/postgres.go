@@ -55,5 +55,14 @@ func Name(dsn string) string {
 // it is tried again: another one was in its way.
 func MayRetry(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (pg.Code == "40001" || pg.Code == "40P01") // serialization_failure, deadlock_detected
+	if !ok {
+		return false
+	}
+	switch pg.Code {
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return true
+	case "23505": // unique_violation: what it looked for in vain is there by now
+		return true
+	}
+	return false
 }
