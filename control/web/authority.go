@@ -1,0 +1,227 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/waypost/waypost/control/registry"
+)
+
+// The widest netblocks that only administrators may give a host, as in
+// MirrorManager: a wide one draws the clients of others.
+const (
+	widestV4 = 16
+	widestV6 = 32
+)
+
+// administers reports whether the caller may change a site and its hosts.
+func (c caller) administers(w *registry.World, site string) bool {
+	if c.user == nil {
+		return false
+	}
+	s, ok := registry.Find[*registry.Site](w, site)
+	return c.user.Admin || ok && slices.Contains(s.Admins, c.user.Name)
+}
+
+// owns reports whether the caller may change a host, by its key.
+func (c caller) owns(w *registry.World, host string) bool {
+	h, ok := registry.Find[*registry.Host](w, host)
+	return ok && c.administers(w, h.Site)
+}
+
+// sees reports whether the caller may read an object.
+func (c caller) sees(w *registry.World, o registry.Object) bool {
+	if c.user == nil || c.user.Admin {
+		return c.user != nil
+	}
+	switch o := o.(type) {
+	case *registry.Site:
+		return c.administers(w, o.Name)
+	case *registry.Host:
+		return c.administers(w, o.Site)
+	case *registry.Category:
+		return !o.AdminOnly
+	case *registry.Repository:
+		category, ok := registry.Find[*registry.Category](w, o.Category)
+		return !ok || !category.AdminOnly
+	case *registry.Product:
+		return o.Public
+	case *registry.Release, *registry.Override:
+		return true
+	case *registry.User:
+		return o.Name == c.user.Name
+	case *registry.Token:
+		return o.User == c.user.Name || o.Host != "" && c.owns(w, o.Host)
+	}
+	return false
+}
+
+// mayChange returns why the caller may not make after of before; nil before is
+// a new object, nil after is its end.
+func (c caller) mayChange(w *registry.World, before, after registry.Object) error {
+	object := after
+	if after == nil {
+		object = before
+	}
+	if t, ok := after.(*registry.Token); ok {
+		return c.mayChangeToken(w, before, t)
+	}
+	if c.admin() {
+		return nil
+	}
+	if before != nil && !c.sees(w, before) {
+		return c.no(object, "")
+	}
+	var g guard
+	switch o := object.(type) {
+	case *registry.Site:
+		if after != nil {
+			g.site(c, before, o)
+		}
+	case *registry.Host:
+		if !c.administers(w, o.Site) {
+			return c.no(object, "")
+		}
+		if after != nil {
+			g.host(w, before, o)
+		}
+	case *registry.User:
+		old, ok := before.(*registry.User)
+		if !ok || after == nil {
+			return c.no(object, "")
+		}
+		deny(&g, "admin", old.Admin, o.Admin)
+		deny(&g, "disabled", old.Disabled, o.Disabled)
+		deny(&g, "subject", old.Subject, o.Subject)
+	case *registry.Token: // its end: the caller sees it
+	default:
+		return c.no(object, "")
+	}
+	if g.denied != nil {
+		return c.no(object, strings.Join(g.denied, "; "))
+	}
+	return nil
+}
+
+// no says that something may not be done.
+func (c caller) no(o registry.Object, why string) error {
+	text := "may not change " + registry.Name(o)
+	if why != "" {
+		text += " like this; only an administrator may: " + why
+	}
+	return fail(http.StatusForbidden, "%s %s", c.name(), text)
+}
+
+// A guard collects what only an administrator may change.
+type guard struct{ denied []string }
+
+func (g *guard) deny(what string) { g.denied = append(g.denied, what) }
+
+func deny[T comparable](g *guard, key string, before, after T) {
+	if before != after {
+		g.deny("change " + key)
+	}
+}
+
+func (g *guard) site(c caller, before registry.Object, after *registry.Site) {
+	old, ok := before.(*registry.Site)
+	if !ok {
+		old = &registry.Site{State: registry.Pending, Activity: registry.Activity{AdminActive: true}}
+		if !slices.Contains(after.Admins, c.user.Name) {
+			g.deny("make a site that the maker does not administer")
+		}
+	}
+	deny(g, "state", old.State, after.State)
+	deny(g, "admin_active", old.AdminActive, after.AdminActive)
+}
+
+func (g *guard) host(w *registry.World, before registry.Object, after *registry.Host) {
+	old, ok := before.(*registry.Host)
+	if !ok {
+		old = &registry.Host{State: registry.Pending, Activity: registry.Activity{AdminActive: true}}
+	}
+	if after.Number != 0 {
+		deny(g, "number", old.Number, after.Number)
+	}
+	deny(g, "state", old.State, after.State)
+	deny(g, "admin_active", old.AdminActive, after.AdminActive)
+	if !slices.Equal(old.PeerASNs, after.PeerASNs) {
+		g.deny("change peer_asns")
+	}
+	for _, text := range after.Netblocks {
+		if !slices.Contains(old.Netblocks, text) && wide(text) {
+			g.deny("give the netblock " + text + ", which is wide")
+		}
+	}
+	for _, carry := range after.Carries {
+		was := carried(old, carry.Category)
+		if carry.AlwaysUpToDate && (was == nil || !was.AlwaysUpToDate) {
+			g.deny("set always_up_to_date")
+		}
+		category, ok := registry.Find[*registry.Category](w, carry.Category)
+		if ok && category.AdminOnly && was == nil {
+			g.deny("let a host carry " + carry.Category)
+		}
+	}
+}
+
+func carried(h *registry.Host, category string) *registry.Carry {
+	for i := range h.Carries {
+		if h.Carries[i].Category == category {
+			return &h.Carries[i]
+		}
+	}
+	return nil
+}
+
+// wide reports whether only an administrator may give a host this netblock.
+func wide(text string) bool {
+	n, err := registry.ParseNetblock(text)
+	if err != nil || n.Name != "" {
+		return false // a bad one is a problem of its own
+	}
+	for _, p := range n.Prefixes() {
+		if p.Addr().Is4() && p.Bits() < widestV4 || p.Addr().Is6() && p.Bits() < widestV6 {
+			return true
+		}
+	}
+	return false
+}
+
+// mayChangeToken keeps tokens from growing: one that exists can only lose
+// scopes and time, and a new one has no more of either than the caller's.
+func (c caller) mayChangeToken(w *registry.World, before registry.Object, after *registry.Token) error {
+	mine := c.admin() || c.sees(w, after)
+	if before != nil {
+		mine = mine && c.sees(w, before)
+	}
+	if !mine {
+		return c.no(after, "")
+	}
+	limit := c.token
+	if before != nil {
+		old, ok := before.(*registry.Token)
+		if !ok || old.Hash != after.Hash || old.User != after.User || old.Host != after.Host || old.Edge != after.Edge {
+			return fail(http.StatusForbidden, "a token cannot be changed to another one: make a new one by POST /v1/tokens")
+		}
+		limit = old
+	} else if after.User == "" {
+		return nil // a host's or an edge's has one scope, which no user's token has
+	}
+	for _, scope := range after.Scopes {
+		if !slices.Contains(limit.Scopes, scope) {
+			return fail(http.StatusForbidden, "a token cannot have the scope %s, which the token %s lacks", scope, limit.Name)
+		}
+	}
+	if later(after.Expires, limit.Expires) {
+		return fail(http.StatusForbidden, "a token cannot last longer than the token %s, which ends %s", limit.Name, limit.Expires.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// later reports whether an end is after another; zero is never.
+func later(end, than time.Time) bool {
+	return !than.IsZero() && (end.IsZero() || end.After(than))
+}

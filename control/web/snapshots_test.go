@@ -1,0 +1,66 @@
+package web_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// publish publishes a manifest of some bytes with one section.
+func (a api) publish(version uint64, data, section string) (sha256 string) {
+	a.t.Helper()
+	sha256, err := a.store.PutSection(a.t.Context(), []byte(section))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	l, ok, err := a.store.Acquire(a.t.Context(), "publish", "test", time.Minute)
+	if err != nil || !ok {
+		a.t.Fatal(ok, err)
+	}
+	m := store.Manifest{Version: version, Created: now, Data: []byte(data), Sections: []string{sha256}}
+	if err := errors.Join(a.store.PutManifest(a.t.Context(), l, m), a.store.Release(a.t.Context(), l)); err != nil {
+		a.t.Fatal(err)
+	}
+	return sha256
+}
+
+func TestSnapshots(t *testing.T) {
+	a := start(t, world(), nil)
+	const manifest = "/v1/snapshot/manifest"
+	a.ask("edge", "GET", manifest, "").want(t, 404, "nothing is published yet")
+	a.ask("edge", "GET", manifest+"?wait=soon", "").want(t, 400)
+
+	section := a.publish(7, "first", "some content")
+	first := a.ask("edge", "GET", manifest, "").want(t, 200, "first")
+	tag := first.header.Get("ETag")
+	a.ask("edge", "GET", manifest, "", "If-None-Match: "+tag).want(t, 304)
+	a.ask("edge", "GET", manifest+"?wait=50ms", "", "If-None-Match: "+tag).want(t, 304)
+
+	news := make(chan answer)
+	go func() { news <- a.ask("edge", "GET", manifest+"?wait=30s", "", "If-None-Match: "+tag) }()
+	a.publish(8, "second", "more content")
+	if got := (<-news).want(t, 200, "second"); got.header.Get("ETag") == tag {
+		t.Errorf("the ETag is still %s", tag)
+	}
+
+	got := a.ask("edge", "GET", "/v1/snapshot/sections/"+section, "").want(t, 200)
+	if got.body != "some content" || !strings.Contains(got.header.Get("Cache-Control"), "immutable") {
+		t.Errorf("a section: %+v", got)
+	}
+	a.ask("edge", "GET", "/v1/snapshot/sections/"+wire.HashOf(nil).String(), "").want(t, http.StatusNotFound)
+	a.ask("edge", "GET", "/v1/snapshot/sections/..", "").want(t, http.StatusNotFound)
+	a.ask("edge", "GET", "/v1/snapshot/sections/abc", "").want(t, http.StatusBadRequest)
+
+	a.ask("root", "GET", "/v1/snapshots", "").want(t, 200, `[{"version":8,`, `{"version":7,`)
+	a.ask("root", "POST", "/v1/actions/rollback", `{"version":7}`).want(t, 202)
+	a.ask("root", "GET", "/v1/jobs?kind=rollback", "").want(t, 200, `"state":"queued"`)
+	jobs, err := a.store.Jobs(t.Context(), store.JobFilter{})
+	if err != nil || len(jobs) != 1 || jobs[0].Payload != `{"version":7}` {
+		t.Errorf("jobs: %+v, %v", jobs, err)
+	}
+}
