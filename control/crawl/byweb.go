@@ -36,10 +36,10 @@ type webCrawl struct {
 // byWeb looks at each undecided directory.
 func (c *crawler) byWeb(ctx context.Context, u *URLFacts, a *Attempt) error {
 	w := &webCrawl{crawler: c, facts: u, gone: map[int]bool{}}
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(c.limits.Connections)
 	for _, d := range c.scope {
-		if ctx.Err() != nil {
+		if inner.Err() != nil {
 			break
 		}
 		if !c.ledger.undecided(d) {
@@ -51,7 +51,7 @@ func (c *crawler) byWeb(ctx context.Context, u *URLFacts, a *Attempt) error {
 		}
 		g.Go(func() error {
 			defer c.done(1)
-			return w.directory(ctx, d)
+			return w.directory(inner, d)
 		})
 	}
 	err := g.Wait()
@@ -102,8 +102,11 @@ func (w *webCrawl) directory(ctx context.Context, d int) error {
 		index, status, err := w.index(ctx, d)
 		switch {
 		case err != nil:
-			w.ledger.dirs[d] = unsure
-			return w.note(err)
+			w.noIndexes.Add(1)
+			w.problem(w.ledger.tree.Directories[d].Path, err.Error())
+			if err = w.note(err); err != nil {
+				return err
+			}
 		case status == http.StatusNotFound || status == http.StatusGone:
 			if gone, err := w.isGone(ctx, d); gone || err != nil {
 				return err
@@ -218,11 +221,14 @@ func (w *webCrawl) files(ctx context.Context, d int, hidden []int) error {
 			continue
 		}
 		s, err := w.file(ctx, ref)
+		if err != nil {
+			w.problem(w.ledger.path(ref), err.Error())
+		}
 		if err = w.note(err); err != nil {
 			return err
 		}
 		*w.ledger.of(ref) = s
-		if s != unsure && s != missing {
+		if s == good || s == older {
 			w.ledger.dirs[d] = good
 		}
 		if !shown && s == missing {

@@ -303,6 +303,11 @@ func (c *crawler) ftpDirectory(ctx context.Context, conn *ftp.Conn, d int) error
 		return errOptOut
 	}
 	l.dirs[d] = good
+	for f, s := range l.in(d) {
+		if s == unseen && !conn.Whole() && strings.HasPrefix(l.tree.Directories[d].Files[f].Name, ".") {
+			l.in(d)[f] = unsure
+		}
+	}
 	l.replace(d, unseen, missing)
 	return nil
 }

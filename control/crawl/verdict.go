@@ -31,7 +31,8 @@ func (l *ledger) count(d int) (t tally) {
 // verdict judges a directory. It is held if all that is in it was looked at
 // and is right. With an older version of metadata that is still live it is
 // held too, but for that metadata and all that is not right. kept says that a
-// former crawl found it held and that a sample still agrees.
+// former crawl found it held and that a sample still agrees. Of a directory
+// without files it is not known here what it is: see [ledger.presence].
 func (c *crawler) verdict(d int, kept bool) verdict {
 	l := c.ledger
 	t := l.count(d)
@@ -39,13 +40,11 @@ func (c *crawler) verdict(d int, kept bool) verdict {
 	known := len(l.in(d)) - t[unseen] - t[unsure]
 	v := unknown
 	switch bad := t[wrong] + t[missing]; {
-	case len(l.in(d)) == 0:
-		v = [...]verdict{good: holds, missing: lacks, unsure: unknown}[l.dirs[d]]
 	case t[older] > 0:
 		v = holds
 	case float64(bad) > c.limits.MaxHoles*float64(len(l.in(d))):
 		v = lacks
-	case known == len(l.in(d)) || kept:
+	case len(l.in(d)) > 0 && (known == len(l.in(d)) || kept):
 		v = holds
 	}
 	if v == lacks && !readable {
@@ -59,14 +58,15 @@ func (c *crawler) listing() registry.Listing {
 	l := c.ledger
 	out := registry.Listing{Host: c.job.Host.Key(), Category: c.job.Carry.Category, Seen: c.report.Started}
 	verdicts := make([]verdict, len(l.dirs))
-	below := make([]verdict, len(l.dirs)) // the best of what is below
+	there := make([]verdict, len(l.dirs)) // whether it is there at all
 	for d := len(l.dirs) - 1; d >= 0; d-- {
 		verdicts[d] = c.verdict(d, c.kept(d))
-		if len(l.in(d)) == 0 && verdicts[d] == unknown {
-			verdicts[d] = below[d]
+		there[d] = better(there[d], l.presence(d))
+		if len(l.in(d)) == 0 {
+			verdicts[d] = there[d]
 		}
 		if p, ok := l.parent(d); ok {
-			below[p] = better(below[p], verdicts[d])
+			there[p] = better(there[p], there[d])
 		}
 	}
 	former := former(&c.job.Previous)
@@ -83,8 +83,20 @@ func (c *crawler) listing() registry.Listing {
 	return out
 }
 
-// better returns what an empty directory is whose subdirectories are a and b:
-// there, if one of them is.
+// presence says whether a directory is there, whatever is in it.
+func (l *ledger) presence(d int) verdict {
+	t := l.count(d)
+	switch {
+	case l.dirs[d] == good || t[good]+t[older] > 0:
+		return holds
+	case l.dirs[d] == missing || t[missing] > 0 && t[missing] == len(l.in(d)):
+		return lacks
+	}
+	return unknown
+}
+
+// better returns whether a directory is there with subdirectories of which a
+// and b are known: it is, if one of them is.
 func better(a, b verdict) verdict {
 	switch {
 	case a == holds || b == holds:

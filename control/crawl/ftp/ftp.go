@@ -94,6 +94,10 @@ func (c *Conn) control(_, address string, _ syscall.RawConn) error {
 // never waits.
 func (c *Conn) Close() { c.conn.Close() } //nolint:errcheck,gosec // there is nothing left to lose
 
+// Whole reports whether directories are listed with all that is in them: LIST
+// may leave out names that begin with a dot.
+func (c *Conn) Whole() bool { return c.mlsd }
+
 // login logs in and finds out about MLSD.
 func (c *Conn) login(ctx context.Context) error {
 	defer c.watch(ctx)()
