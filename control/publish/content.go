@@ -20,7 +20,7 @@ func (b *builder) addDirectories() {
 			t = &registry.Tree{Directories: []registry.Directory{{Readable: true}}}
 		}
 		for _, d := range t.Directories {
-			b.addDirectory(uint32(i), c, d, b.tree(c.Name) != nil)
+			b.addDirectory(uint32(i), c, d, b.tree(c.Name) != nil && !d.Partial)
 		}
 	}
 	slices.SortStableFunc(b.entries, func(x, y entry) int { return cmp.Compare(x.Path, y.Path) })
@@ -33,7 +33,7 @@ func (b *builder) addDirectories() {
 
 // addDirectory lists a directory unless the world may not read it: then only
 // a release can say that it is to be there, once its embargo is lifted.
-func (b *builder) addDirectory(category uint32, c *registry.Category, d registry.Directory, scanned bool) {
+func (b *builder) addDirectory(category uint32, c *registry.Category, d registry.Directory, complete bool) {
 	whole := path.Join(c.Path, d.Path)
 	if !d.Readable && !b.announced(whole) {
 		return
@@ -44,7 +44,7 @@ func (b *builder) addDirectory(category uint32, c *registry.Category, d registry
 		return
 	}
 	b.entries = append(b.entries, entry{
-		Directory: snapshot.Directory{Path: whole, Number: number, Category: category, Complete: scanned},
+		Directory: snapshot.Directory{Path: whole, Number: number, Category: category, Complete: complete},
 		files:     d.Files,
 	})
 }

@@ -96,9 +96,10 @@ func (b *builder) tree(category string) *registry.Tree {
 func (b *builder) addCategories() {
 	b.categories = registry.All[*registry.Category](b.in.World)
 	for _, c := range b.categories {
+		t := b.tree(c.Name)
 		b.snap.Categories = append(b.snap.Categories, snapshot.Category{
 			Name: c.Name, Path: c.Path, Origin: c.Origin, Policy: policy(c.Policy),
-			Enumerated: b.tree(c.Name) != nil,
+			Enumerated: t != nil && !t.Partial,
 		})
 	}
 }

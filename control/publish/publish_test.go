@@ -113,6 +113,17 @@ func TestCategoriesAndDirectories(t *testing.T) {
 	}
 }
 
+// What an import knew of a tree is not all that is there.
+func TestPartialTrees(t *testing.T) {
+	in := inputs()
+	in.Trees[0].Partial = true
+	in.Trees[0].Directories[1].Partial = true
+	s := build(t, in)
+	if s.Categories[0].Enumerated || !s.Directories[0].Complete || s.Directories[1].Complete {
+		t.Errorf("category %+v, directories %+v", s.Categories[0], s.Directories)
+	}
+}
+
 func TestWhoIsPublished(t *testing.T) {
 	resting := []registry.Window{{From: now.Add(-time.Hour), To: now.Add(time.Hour)}}
 	s := build(t, inputs(

@@ -12,6 +12,10 @@ type Tree struct {
 	Category    string
 	Scanned     time.Time
 	Directories []Directory
+
+	// Partial means that there are more directories than these: an import knew
+	// no others, and no scan was there yet.
+	Partial bool
 }
 
 // A Directory is a directory of a tree. Readable tells whether all the world
@@ -20,6 +24,7 @@ type Directory struct {
 	Path     string // below the category's top directory; "" is the top itself
 	Changed  int64  // Unix seconds
 	Readable bool
+	Partial  bool // there may be more files than these, as in a partial tree
 	Files    []File
 }
 

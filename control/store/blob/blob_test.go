@@ -32,7 +32,7 @@ func tree(rng *rand.Rand, dirs, files int) *registry.Tree {
 	t := &registry.Tree{Category: "os", Scanned: time.UnixMilli(1_780_000_000_123).UTC()}
 	for i := range dirs {
 		d := registry.Directory{
-			Path: fmt.Sprintf("releases/%d/Everything/x86_64/os/Packages/%06d", i%5+40, i), Readable: rng.IntN(10) > 0,
+			Path: fmt.Sprintf("releases/%d/Everything/x86_64/os/Packages/%06d", i%5+40, i), Readable: rng.IntN(10) > 0, Partial: rng.IntN(10) == 0,
 			Changed: 1_770_000_000 + rng.Int64N(10_000_000),
 		}
 		for j := range files {

@@ -35,7 +35,7 @@ func (c *Codec) EncodeTree(t *registry.Tree) []byte {
 		d := &t.Directories[i]
 		paths.add(d.Path)
 		columns[dirTimes] = binary.AppendVarint(columns[dirTimes], d.Changed)
-		columns[dirReadable] = append(columns[dirReadable], bit(d.Readable))
+		columns[dirReadable] = append(columns[dirReadable], bit(d.Readable)|bit(d.Partial)<<1)
 		columns[dirFiles] = binary.AppendUvarint(columns[dirFiles], uint64(len(d.Files)))
 		files += len(d.Files)
 		for j := range d.Files {
@@ -51,6 +51,7 @@ func (c *Codec) EncodeTree(t *registry.Tree) []byte {
 	head.out = binary.AppendVarint(head.out, stamp(t.Scanned))
 	head.out = binary.AppendUvarint(head.out, uint64(len(t.Directories)))
 	head.out = binary.AppendUvarint(head.out, uint64(files))
+	head.out = append(head.out, bit(t.Partial))
 	columns[treeHead], columns[dirPaths], columns[fileNames] = head.out, paths.out, names.out
 	return c.pack(treeMagic, columns[:]...)
 }
@@ -66,10 +67,12 @@ func (c *Codec) DecodeTree(data []byte) (*registry.Tree, error) {
 	t := &registry.Tree{Category: head.string(), Scanned: unstamp(head.varint())}
 	dirs := head.count(columns[dirReadable])
 	files := readFiles(columns, head.count(columns[fileKinds]))
+	t.Partial = head.byte() != 0
 	t.Directories = make([]registry.Directory, dirs)
 	for i, path := range columns[dirPaths].texts(dirs) {
 		d := &t.Directories[i]
-		d.Path, d.Changed, d.Readable = path, columns[dirTimes].varint(), columns[dirReadable].byte() == 1
+		flags := columns[dirReadable].byte()
+		d.Path, d.Changed, d.Readable, d.Partial = path, columns[dirTimes].varint(), flags&1 != 0, flags&2 != 0
 		n := columns[dirFiles].uvarint()
 		if n > uint64(len(files)) {
 			columns[dirFiles].fail(errLong)
