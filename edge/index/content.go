@@ -25,18 +25,20 @@ func compileContent(s *snapshot.Snapshot, p *paths) content {
 		holes:    make(map[uint32]uint32, len(s.Files.Holes())),
 		complete: make([]bool, len(s.Directories)),
 	}
-	set := hostset.Make(n)
-	for dir := range s.Directories {
-		set.Clear()
-		hidden := p.hidden(p.path(uint32(dir)))
-		for h := range s.Hosts {
-			if !hidden && s.Hosts[h].Has.Has(uint32(dir)) {
-				set.Add(uint32(h))
+	block := make([]uint64, 64*c.words)
+	for base := 0; base < len(s.Directories); base += 64 {
+		holders(s.Hosts, base/64, block, c.words)
+		for i := range min(64, len(s.Directories)-base) {
+			dir := base + i
+			set := hostset.Set(block[i*c.words : (i+1)*c.words])
+			if p.hidden(p.path(uint32(dir))) {
+				set.Clear()
 			}
+			c.byDir[dir] = in.add(set)
+			c.complete[dir] = s.Directories[dir].Complete
 		}
-		c.byDir[dir] = in.add(set)
-		c.complete[dir] = s.Directories[dir].Complete
 	}
+	set := hostset.Make(n)
 	for file, hosts := range s.Files.Holes() {
 		set.Clear()
 		for _, h := range hosts {
@@ -46,6 +48,40 @@ func compileContent(s *snapshot.Snapshot, p *paths) content {
 	}
 	c.flat = in.flat
 	return c
+}
+
+// holders sets block to the sets of hosts, each of so many words, that hold the
+// 64 directories of one word of the hosts' bitmaps. It turns squares of 64 hosts
+// and 64 directories around: a thousand hosts × a million directories are 10⁹
+// bits, which one by one would take many seconds.
+func holders(hosts []snapshot.Host, word int, block []uint64, words int) {
+	for w := range words {
+		var square [64]uint64
+		for i := range min(64, len(hosts)-w*64) {
+			if has := hosts[w*64+i].Has; word < len(has) {
+				square[i] = has[word]
+			}
+		}
+		transpose(&square)
+		for i, set := range square {
+			block[i*words+w] = set
+		}
+	}
+}
+
+// transpose makes bit i of word k out of bit k of word i: it exchanges the
+// upper right quarter of the square with the lower left one, and then does the
+// same inside each quarter.
+func transpose(square *[64]uint64) {
+	low := uint64(1<<32 - 1) // the columns that are the left half of their quarter
+	for half := 32; half > 0; half /= 2 {
+		for row := 0; row < 64; row = (row + half + 1) &^ half {
+			swap := (square[row]>>half ^ square[row+half]) & low
+			square[row] ^= swap << half
+			square[row+half] ^= swap
+		}
+		low ^= low << (half / 2)
+	}
 }
 
 func (c *content) set(id uint32) hostset.Set {

@@ -3,7 +3,8 @@ package wire_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -73,12 +74,36 @@ func sizes(b *testing.B, m *wire.Manifest) {
 	}
 }
 
-func heap() float64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc) / (1 << 20)
+// peak runs f and reports, above what there was before, how much memory it
+// took at most and how much stays. The former has the garbage that Go leaves
+// lying, as much again as is alive.
+func peak(b *testing.B, f func()) {
+	b.Helper()
+	heap := func() float64 {
+		s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		metrics.Read(s)
+		return float64(s[0].Value.Uint64()) / (1 << 20)
+	}
+	debug.FreeOSMemory()
+	before, most := heap(), 0.0
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for tick := time.Tick(time.Millisecond); ; {
+			select {
+			case <-stop:
+				return
+			case <-tick:
+				most = max(most, heap())
+			}
+		}
+	}()
+	f()
+	close(stop)
+	<-done
+	debug.FreeOSMemory()
+	b.ReportMetric(most-before, "MiB-peak")
+	b.ReportMetric(heap()-before, "MiB-stay")
 }
 
 // How long does an edge or a publisher take with the largest networks, and how
@@ -99,34 +124,35 @@ func BenchmarkLarge(b *testing.B) {
 
 func benchLarge(b *testing.B, s *snapshot.Snapshot) {
 	b.Helper()
-	sections := map[wire.Hash][]byte{}
+	p := &published{sections: map[wire.Hash][]byte{}}
 	var m *wire.Manifest
 	b.Run("Encode", func(b *testing.B) {
 		for b.Loop() {
 			var err error
-			m, err = wire.Encode(s, func(h wire.Hash, data []byte) error { sections[h] = data; return nil })
+			m, err = wire.Encode(s, func(h wire.Hash, data []byte) error { p.sections[h] = data; return nil })
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
 		sizes(b, m)
+		peak(b, func() { _, _ = wire.Encode(s, func(wire.Hash, []byte) error { return nil }) })
 	})
 	if m == nil {
 		return
 	}
 	*s = snapshot.Snapshot{}
-	before := heap()
 	var back *snapshot.Snapshot
 	b.Run("Decode", func(b *testing.B) {
 		for b.Loop() {
 			var err error
-			back, err = wire.Decode(m, func(h wire.Hash) ([]byte, error) { return sections[h], nil })
+			back, err = wire.Decode(m, p.get)
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
+		back = nil
+		peak(b, func() { back, _ = wire.Decode(m, p.get) })
 	})
-	b.Logf("a decoded snapshot takes %.0f MiB", heap()-before)
 	b.Run("Compile", func(b *testing.B) {
 		for b.Loop() {
 			index.Compile(index.Inputs{Snapshot: back})
