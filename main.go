@@ -3,28 +3,88 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/waypost/waypost/control/report"
+	"github.com/waypost/waypost/control/service"
 	"github.com/waypost/waypost/edge/node"
 )
 
 // commands are the subcommands.
 type commands struct {
-	Run              node.RunCommand              `cmd:"" help:"Run the edge that a configuration file describes."`
+	Run              runCommand                   `cmd:"" help:"Run the edge, the control plane, or both, as a configuration file says."`
 	Demo             node.DemoCommand             `cmd:"" help:"Run an edge on loopback with bundled data: nothing to install, nothing to write."`
-	Check            node.CheckCommand            `cmd:"" help:"Check a configuration and all data it names; say what would be loaded."`
+	Check            checkCommand                 `cmd:"" help:"Check a configuration and all data it names; say what would be loaded."`
 	Explain          node.ExplainCommand          `cmd:"" help:"Say why a client gets these mirrors, and why not the others."`
 	MirrorlistServer node.MirrorlistServerCommand `cmd:"" name:"mirrorlist-server" help:"Run in the place of Fedora's mirrorlist-server: same flags, files and answers."`
 	Report           report.Command               `cmd:"" help:"On a mirror: tell the control plane what is here; report_mirror.conf is read too."`
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`
 	Version          versionCommand               `cmd:"" help:"Print the version."`
+}
+
+type runCommand struct {
+	Config string `short:"c" required:"" type:"path" help:"Configuration file."`
+}
+
+// Run runs the halves that the file configures until ctx ends.
+func (c *runCommand) Run(ctx context.Context) error {
+	edge, control, err := read(c.Config)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	group, ctx := errgroup.WithContext(ctx)
+	if control != nil {
+		s, err := service.New(ctx, *control, log)
+		if err == nil {
+			err = s.Listen(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return s.Run(ctx) })
+	}
+	if edge != nil {
+		n, err := node.New(edge, log)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return n.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// read reads both halves of a configuration file.
+func read(path string) (*node.Config, *service.Config, error) {
+	control, err := service.ReadConfig(path)
+	if err != nil && control == nil {
+		return nil, nil, err // the file as a whole
+	}
+	edge, bad := node.ReadConfig(path)
+	return edge, control, errors.Join(err, bad)
+}
+
+type checkCommand struct{ node.CheckCommand }
+
+// Run checks both halves.
+func (c *checkCommand) Run(out io.Writer) error {
+	_, control, err := read(c.Config)
+	if err != nil && control != nil {
+		return err
+	}
+	if err = c.CheckCommand.Run(out); err == nil && control != nil {
+		_, err = fmt.Fprintf(out, "the control half of %s is good: %d masters\n", c.Config, len(control.Masters))
+	}
+	return err
 }
 
 type versionCommand struct{}

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"path"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"github.com/waypost/waypost/control/checkin"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
 )
 
 // A Desk is what check-ins need of the store.
@@ -138,11 +138,11 @@ func (d *Desk) keep(ctx context.Context, r checkin.Receipt, o checkin.Outcome) e
 	if len(o.Crawl) == 0 {
 		return nil
 	}
-	payload, err := json.Marshal(crawlOrder{Only: o.Crawl})
+	task, err := crawlTask(crawlOrder{web.Crawl{Host: r.Host, Category: o.Category}, o.Crawl})
 	if err != nil {
 		return err
 	}
-	return d.Store.Enqueue(ctx, store.Task{Kind: jobCrawl, Key: r.Host + " " + o.Category, Payload: string(payload), Attempts: 2})
+	return d.Store.Enqueue(ctx, task)
 }
 
 // kept returns the listing that a check-in leaves behind.

@@ -94,7 +94,7 @@ func TestDeskKeeps(t *testing.T) {
 	for _, j := range jobs {
 		keys = append(keys, j.Kind+" "+j.Key+" "+j.Payload)
 	}
-	if want := []string{`crawl site/a os {"mode":0,"only":["43"]}`}; !slices.Equal(keys, want) {
+	if want := []string{`crawl site/a os {"host":"site/a","category":"os","only":["43"]}`}; !slices.Equal(keys, want) {
 		t.Errorf("jobs %q, want %q", keys, want)
 	}
 	if h, err := d.Host(t.Context(), "site/a"); err != nil || h.UserActive {

@@ -8,31 +8,43 @@ import (
 	"math/rand/v2"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/waypost/waypost/control/crawl"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
 	"github.com/waypost/waypost/edge/snapshot"
 )
 
-// Kinds of jobs. The key of a scan is its category, that of a crawl
-// HOST CATEGORY.
-const (
-	jobScan  = "scan"
-	jobCrawl = "crawl"
-)
+// jobs are the kinds of jobs that are done here.
+func jobs() []string { return []string{web.JobScan, web.JobCrawl, web.JobPublish, web.JobRollback} }
 
-// maxLoss is the part of a master's files that may vanish between two scans
-// before a person has to say that this is meant.
+// maxLoss is the part of a master's files or directories that may vanish
+// between two scans before a person has to say that this is meant.
 const maxLoss = 0.3
 
 // A crawlOrder is the payload of a crawl.
 type crawlOrder struct {
-	Mode crawl.Mode `json:"mode"`
-	Only []string   `json:"only,omitempty"` // directories; empty: all
+	web.Crawl
+	Only []string `json:"only,omitempty"` // directories; empty: all
+}
+
+// crawlTask returns the task of a crawl.
+func crawlTask(o crawlOrder) (store.Task, error) {
+	payload, err := json.Marshal(o)
+	return store.Task{Kind: web.JobCrawl, Key: o.Host + " " + o.Category, Payload: string(payload), Attempts: 2}, err
+}
+
+// mode returns the mode of a name; "" is full.
+func mode(name string) crawl.Mode {
+	for m := crawl.Full; m <= crawl.Canary; m++ {
+		if m.String() == name {
+			return m
+		}
+	}
+	return crawl.Full
 }
 
 // schedule queues what is due, every half minute.
@@ -58,29 +70,44 @@ func (s *Service) queue(ctx context.Context, now time.Time) error {
 	var tasks []store.Task
 	for _, m := range s.config.Masters {
 		if at, ok := scans[m.Category]; !ok || now.Sub(at) >= s.config.ScanEvery {
-			tasks = append(tasks, store.Task{Kind: jobScan, Key: m.Category, Payload: "{}", Attempts: 1})
+			tasks = append(tasks, store.Task{Kind: web.JobScan, Key: m.Category, Payload: "{}", Attempts: 1})
 		}
 	}
 	world, _, err := s.store.World(ctx)
 	if err != nil {
 		return err
 	}
-	plan := crawl.Plan{Every: s.config.CrawlEvery, Jitter: 0.1}
 	for _, h := range registry.All[*registry.Host](world) {
-		for _, carry := range h.Carries {
-			if _, scanned := scans[carry.Category]; !scanned || !s.crawlable(h, carry, now) {
-				continue
-			}
-			seen, err := s.seen(ctx, h.Key(), carry.Category)
-			if err != nil {
-				return err
-			}
-			if !plan.Next(seen, 0, rand.Float64()).After(now) { //nolint:gosec // jitter
-				tasks = append(tasks, store.Task{Kind: jobCrawl, Key: h.Key() + " " + carry.Category, Payload: "{}", Attempts: 1})
-			}
+		due, err := s.dueCrawls(ctx, h, scans, now)
+		if err != nil {
+			return err
 		}
+		tasks = append(tasks, due...)
 	}
 	return s.store.Enqueue(ctx, tasks...)
+}
+
+// dueCrawls returns the crawls of a host that are due at now.
+func (s *Service) dueCrawls(ctx context.Context, h *registry.Host, scans map[string]time.Time, now time.Time) (due []store.Task, err error) {
+	plan := crawl.Plan{Every: s.config.CrawlEvery, Jitter: 0.1}
+	for _, carry := range h.Carries {
+		if _, scanned := scans[carry.Category]; !scanned || !s.crawlable(h, carry, now) {
+			continue
+		}
+		seen, err := s.seen(ctx, h.Key(), carry.Category)
+		if err != nil {
+			return nil, err
+		}
+		if plan.Next(seen, 0, rand.Float64()).After(now) { //nolint:gosec // jitter
+			continue
+		}
+		task, err := crawlTask(crawlOrder{Crawl: web.Crawl{Host: h.Key(), Category: carry.Category}})
+		if err != nil {
+			return nil, err
+		}
+		due = append(due, task)
+	}
+	return due, nil
 }
 
 // crawlable reports whether a host's category is to be crawled at all.
@@ -102,16 +129,22 @@ func (s *Service) seen(ctx context.Context, host, category string) (time.Time, e
 
 // do does one job.
 func (s *Service) do(ctx context.Context, j store.Job) (string, error) {
+	var order struct {
+		crawlOrder
+		web.Rollback
+	}
+	if err := json.Unmarshal([]byte(j.Payload), &order); err != nil {
+		return "", fmt.Errorf("reading the payload of %s %s: %w", j.Kind, j.Key, err)
+	}
 	switch j.Kind {
-	case jobScan:
+	case web.JobScan:
 		return s.scan(ctx, j.Key)
-	case jobCrawl:
-		var order crawlOrder
-		if err := json.Unmarshal([]byte(j.Payload), &order); err != nil {
-			return "", fmt.Errorf("reading the payload of a crawl: %w", err)
-		}
-		host, category, _ := strings.Cut(j.Key, " ")
-		return s.crawl(ctx, host, category, order)
+	case web.JobCrawl:
+		return s.crawl(ctx, order.crawlOrder)
+	case web.JobPublish:
+		return s.publishNow(ctx)
+	case web.JobRollback:
+		return s.rollback(ctx, order.Version)
 	}
 	return "", fmt.Errorf("no such kind of job: %s", j.Kind)
 }
@@ -142,6 +175,15 @@ func (s *Service) scan(ctx context.Context, category string) (string, error) {
 	}
 	s.scans[category] = result.State
 	s.publishSoon()
+	for _, w := range result.Report.Warnings {
+		s.log.Warn("scan", "category", category, "warning", w)
+	}
+	if result.Unsettled() { // something was too young to be believed
+		soon := store.Task{Kind: web.JobScan, Key: category, Payload: "{}", At: time.Now().Add(time.Minute), Attempts: 1}
+		if err = s.store.Enqueue(ctx, soon); err != nil {
+			return "", err
+		}
+	}
 	return fmt.Sprintf("%d directories, %d repositories", len(result.Tree.Directories), len(result.Found.Repositories)), nil
 }
 
@@ -153,8 +195,9 @@ func (s *Service) keepScan(ctx context.Context, c *registry.Category, r *scan.Re
 	}
 	if old != nil {
 		change := scan.Compare(old, &r.Tree)
-		if lost := float64(change.LostFiles); lost > maxLoss*float64(change.OldFiles) && change.LostFiles > 100 {
-			return fmt.Errorf("the master of %s has lost %d of %d files; the scan is not believed", c.Name, change.LostFiles, change.OldFiles)
+		if change.Loss() > maxLoss {
+			return fmt.Errorf("the master of %s has lost %d of %d files and %d of %d directories; the scan is not believed",
+				c.Name, change.LostFiles, change.OldFiles, change.LostDirectories+change.Closed, change.OldDirectories)
 		}
 	}
 	if err = s.store.PutTree(ctx, &r.Tree); err != nil {
@@ -192,12 +235,12 @@ func (s *Service) addRepositories(ctx context.Context, r *scan.Result) error {
 }
 
 // crawl looks at what a host holds of a category, and keeps it.
-func (s *Service) crawl(ctx context.Context, host, category string, order crawlOrder) (string, error) {
-	job, err := s.crawlJob(ctx, host, category)
+func (s *Service) crawl(ctx context.Context, order crawlOrder) (string, error) {
+	job, err := s.crawlJob(ctx, order.Host, order.Category)
 	if err != nil {
 		return "", err
 	}
-	job.Mode, job.Only = order.Mode, order.Only
+	job.Mode, job.Only = mode(order.Mode), order.Only
 	found, report, err := crawl.Crawl(ctx, job, crawl.Limits{Shared: s.limiter, Private: s.config.CrawlPrivate})
 	if err != nil {
 		return "", err
@@ -209,7 +252,7 @@ func (s *Service) crawl(ctx context.Context, host, category string, order crawlO
 	}
 	merged := crawl.Merge(job.Previous, found)
 	if report.Outcome == crawl.Failed || report.Outcome == crawl.TimedOut {
-		merged = registry.Listing{Host: host, Category: category, Seen: found.Seen}
+		merged = registry.Listing{Host: order.Host, Category: order.Category, Seen: found.Seen}
 		result += ": " + report.Reason
 	}
 	if err = s.store.PutListing(ctx, &merged); err != nil {

@@ -23,10 +23,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waypost/waypost/control/checkin"
 	"github.com/waypost/waypost/control/crawl/pace"
 	"github.com/waypost/waypost/control/publish"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
 	"github.com/waypost/waypost/edge/snapshot/wire"
 )
 
@@ -47,8 +49,9 @@ type Service struct {
 	handler  http.Handler
 }
 
-// New opens the database and the key of a configuration that was checked.
-func New(ctx context.Context, c Config, handler func(*store.Store, func()) (http.Handler, error), log *slog.Logger) (*Service, error) {
+// New opens the database and the key of a configuration that was checked, and
+// makes a first token for an administrator if there is none.
+func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	c = c.withDefaults()
 	if err := os.MkdirAll(c.DataDir, 0o750); err != nil {
 		return nil, err
@@ -70,10 +73,30 @@ func New(ctx context.Context, c Config, handler func(*store.Store, func()) (http
 	s.publisher = &publish.Publisher{
 		Store: db, Key: key, Holder: s.worker, Now: time.Now, Log: log, Refresh: c.PublishEvery, Keep: c.Keep,
 	}
-	if s.handler, err = handler(db, s.publishSoon); err != nil {
+	desk := &Desk{Store: db, Publish: s.publishSoon, Now: time.Now}
+	s.handler = web.New(web.Config{
+		Store: db, Publish: s.publishSoon, Log: log,
+		Checkins: checkin.New(checkin.Config{Registry: desk, Holdings: desk, Log: log}),
+	})
+	if err = s.firstToken(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
+}
+
+// Store returns the database, for tests.
+func (s *Service) Store() *store.Store { return s.store }
+
+// firstToken lets somebody in: it makes an administrator's token, if there is
+// none, and writes it into the data folder.
+func (s *Service) firstToken(ctx context.Context) error {
+	token, made, err := web.EnsureAdmin(ctx, s.store)
+	if err != nil || !made {
+		return err
+	}
+	file := filepath.Join(s.config.DataDir, "admin.token")
+	s.log.Info("the first administrator's token", "file", file)
+	return os.WriteFile(file, []byte(token+"\n"), 0o600)
 }
 
 // signingKey reads the key, or makes it.
@@ -128,7 +151,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { s.schedule(ctx); return nil })
 	group.Go(func() error { s.publishing(ctx); return nil })
 	for n := range s.config.Workers {
-		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: []string{jobScan, jobCrawl}}
+		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: jobs()}
 		group.Go(func() error { s.store.Work(ctx, w, s.do, s.trouble); return nil })
 	}
 	err := group.Wait()
@@ -187,6 +210,10 @@ func (s *Service) publishing(ctx context.Context) {
 			seen = change
 		}
 		last = time.Now()
+		if held, err := s.held(ctx); held || err != nil {
+			s.trouble(err)
+			continue
+		}
 		version, err := s.publisher.Publish(ctx)
 		switch {
 		case errors.Is(err, publish.ErrBusy):

@@ -26,17 +26,17 @@ func tree(t *testing.T, files ...string) string {
 	old := time.Now().Add(-time.Hour)
 	for _, name := range files {
 		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // a public tree
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte("content of "+name), 0o644); err != nil { //nolint:gosec // a public tree
+		if err := os.WriteFile(path, []byte("content of "+name), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chtimes(path, old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // a public tree
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -63,19 +63,16 @@ func host(name, url string) *registry.Host {
 func TestFromMasterToSnapshot(t *testing.T) {
 	all := []string{"43/a.iso", "43/b.iso", "44/a.iso"}
 	good, half := mirror(t, tree(t, all...)), mirror(t, tree(t, all[:2]...))
-	var db *store.Store
 	ctx, cancel := context.WithCancel(t.Context())
 	s, err := service.New(ctx, service.Config{
 		DataDir: t.TempDir(), Listen: netip.MustParseAddrPort("127.0.0.1:0"),
 		Database: "sqlite:" + filepath.Join(t.TempDir(), "control.db"), SigningKeyFile: filepath.Join(t.TempDir(), "snapshot.key"),
 		Masters: []scan.Config{{Category: "os", Type: scan.Directory, Path: tree(t, all...)}}, CrawlPrivate: true, Workers: 2,
-	}, func(opened *store.Store, _ func()) (http.Handler, error) {
-		db = opened
-		return http.NotFoundHandler(), nil
 	}, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	db := s.Store()
 	for _, o := range []registry.Object{
 		&registry.Site{Name: "site", State: registry.Approved, Activity: registry.Activity{AdminActive: true, UserActive: true}},
 		&registry.Category{Name: "os", Path: "pub/os"},
@@ -95,7 +92,8 @@ func TestFromMasterToSnapshot(t *testing.T) {
 	}
 	await(t, "the master's tree", func() bool { _, bad := db.Tree(ctx, "os"); return bad == nil })
 	for _, name := range []string{"good", "half"} {
-		if err = db.Enqueue(ctx, store.Task{Kind: "crawl", Key: "site/" + name + " os", Payload: "{}"}); err != nil {
+		payload := `{"host": "site/` + name + `", "category": "os"}`
+		if err = db.Enqueue(ctx, store.Task{Kind: "crawl", Key: "site/" + name + " os", Payload: payload}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -239,21 +239,3 @@ func dnsWarnings(c *Config, ix *index.Index) (warnings []string) {
 	}
 	return warnings
 }
-
-// RunCommand is waypost run.
-type RunCommand struct {
-	Config string `short:"c" required:"" type:"path" help:"Configuration file."`
-}
-
-// Run runs the command until ctx ends.
-func (c *RunCommand) Run(ctx context.Context) error {
-	config, err := ReadConfig(c.Config)
-	if err != nil {
-		return err
-	}
-	n, err := New(config, newLogger(os.Stderr))
-	if err != nil {
-		return err
-	}
-	return n.Run(ctx)
-}
