@@ -228,7 +228,7 @@ func (h *Host) checkPulls(c *checker) {
 }
 
 func (h *Host) checkCarries(c *checker) {
-	categories, urls := map[string]bool{}, map[string]bool{}
+	categories := map[string]bool{}
 	for i, carry := range h.Carries {
 		at := fmt.Sprintf("carries[%d]", i)
 		c.name(at+".category", carry.Category)
@@ -236,6 +236,7 @@ func (h *Host) checkCarries(c *checker) {
 			c.problem(at+".category", "%q is given twice", carry.Category)
 		}
 		categories[carry.Category] = true
+		urls := map[string]bool{} // one tree may be good for two categories
 		for j, u := range carry.URLs {
 			key := fmt.Sprintf("%s.urls[%d].url", at, j)
 			required[catalog.URL](c, key, u.URL)

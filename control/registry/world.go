@@ -149,7 +149,7 @@ func exists[T Object](c *worldChecker, key, name string) (object T, ok bool) {
 
 // owns notes a problem if another object has the same.
 func (c *worldChecker) owns(key, what, value string) {
-	if owner, taken := c.owners[what+value]; taken {
+	if owner, taken := c.owners[what+value]; taken && owner != c.object {
 		c.problem(key, "%s is that of %s already", what, owner)
 		return
 	}

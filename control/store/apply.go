@@ -101,8 +101,16 @@ func (a *applying) prepare(ctx context.Context, r *row, revision int64) (changed
 			return false, err
 		}
 	}
-	r.doc, r.after, err = documents(r.object)
-	return r.doc != old, err
+	if r.doc, r.after, err = documents(r.object); err != nil || r.doc == old {
+		return false, err
+	}
+	// kept as it would be read: what the caller does to its own does not matter
+	kept := registry.New(r.kind)
+	if err := json.Unmarshal([]byte(r.doc), kept); err != nil {
+		return false, fmt.Errorf("reading %s %s back: %w", r.kind, r.key, err)
+	}
+	r.object = kept
+	return true, nil
 }
 
 // documents returns an object as JSON, with and without its secrets.

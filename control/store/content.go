@@ -73,7 +73,7 @@ func (s *Store) Listing(ctx context.Context, host, category string) (*registry.L
 
 // Listings calls f with every listing seen since a time, in no order; the zero
 // time is for all. f's error ends it. They are read one by one: 1,000 of 200,000
-// directories take about 0.2 s.
+// directories take about 0.05 s.
 func (s *Store) Listings(ctx context.Context, since time.Time, f func(*registry.Listing) error) error {
 	err := each(ctx, s.read, func(scan func(...any) error) error {
 		var data []byte

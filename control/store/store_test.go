@@ -172,6 +172,24 @@ func TestRefusedChanges(t *testing.T) {
 	})
 }
 
+// An object that its maker changes after it was put stays as it was put.
+func TestPutIsACopy(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store, _ *clock) {
+		t.Helper()
+		mine := site("uni-x")
+		mine.Contacts = []string{"a@example.org"}
+		apply(t, s, store.Put(mine, store.New))
+		mine.Contacts[0], mine.State = "b@example.org", registry.Rejected
+		entry, err := s.Get(t.Context(), registry.KindSite, "uni-x")
+		must(t, err)
+		want := site("uni-x")
+		want.Contacts = []string{"a@example.org"}
+		if diff := cmp.Diff(want, entry.Object); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
 // Secrets are in the database, but not in the audit log.
 func TestAuditHasNoSecrets(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, _ *clock) {
