@@ -24,7 +24,7 @@ const (
 )
 
 // EncodeListing writes a listing. Of 200,000 directories that nearly all are
-// held it makes some hundred bytes in about 0.1 ms.
+// held it makes some 2 kB in about 0.1 ms.
 func (c *Codec) EncodeListing(l *registry.Listing) []byte {
 	var columns [listingColumns][]byte
 	head, lacks, older := &texter{}, &texter{}, &texter{}
