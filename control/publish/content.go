@@ -67,15 +67,21 @@ func (b *builder) addFiles() {
 	b.snap.Files = files.Build(len(b.entries))
 }
 
-// versions returns a file's current version and the older ones.
+// versions returns a file's current version and the older ones. One whose hash
+// is withheld, as it may be incomplete yet, does not come before those that are
+// known: clients go on with the last good one.
 func (b *builder) versions(dir string, f registry.File) []snapshot.Version {
 	versions := []snapshot.Version{f.Version()}
 	if b.in.Older == nil {
 		return versions
 	}
 	current := versions[0].Hashes[snapshot.SHA256]
-	for _, v := range b.in.Older(path.Join(dir, f.Name)) {
-		if sum := v.Hashes[snapshot.SHA256]; current == nil || !bytes.Equal(sum, current) {
+	older := b.in.Older(path.Join(dir, f.Name))
+	if current == nil && len(older) > 0 {
+		return older
+	}
+	for _, v := range older {
+		if sum := v.Hashes[snapshot.SHA256]; !bytes.Equal(sum, current) {
 			versions = append(versions, v)
 		}
 	}

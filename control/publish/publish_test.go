@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"slices"
@@ -59,7 +60,11 @@ func inputs(objects ...registry.Object) publish.Inputs {
 		Number: numbers, Now: now,
 		Trees: []*registry.Tree{{Category: "os", Directories: []registry.Directory{
 			{Path: "", Readable: true},
-			{Path: "43", Readable: true, Files: []registry.File{{Name: "a.iso", Size: 7}, {Name: "repomd.xml", Size: 3}}},
+			{Path: "43", Readable: true, Files: []registry.File{
+				{Name: "Release", Size: 10},
+				{Name: "a.iso", Size: 7},
+				{Name: "repomd.xml", Size: 3, Hashes: &registry.Hashes{snapshot.SHA256: bytes.Repeat([]byte{3}, 32)}},
+			}},
 			{Path: "44"},
 			{Path: "secret"},
 		}}},
@@ -183,8 +188,15 @@ func TestFiles(t *testing.T) {
 	b.Older = []registry.OlderFile{{FileRef: registry.FileRef{Directory: 11, Name: "repomd.xml"}}}
 	in.Listings = []*registry.Listing{a, b}
 	in.Older = func(path string) []snapshot.Version {
-		if path == "pub/os/43/repomd.xml" {
-			return []snapshot.Version{{Size: 2}}
+		sum := func(b byte) (h [snapshot.HashKinds][]byte) {
+			h[snapshot.SHA256] = bytes.Repeat([]byte{b}, 32)
+			return h
+		}
+		switch path {
+		case "pub/os/43/repomd.xml": // the current one, an older one
+			return []snapshot.Version{{Size: 3, Hashes: sum(3)}, {Size: 2, Hashes: sum(2)}}
+		case "pub/os/43/Release": // the new one has no hash yet
+			return []snapshot.Version{{Size: 9, Hashes: sum(9)}}
 		}
 		return nil
 	}
@@ -192,7 +204,7 @@ func TestFiles(t *testing.T) {
 	for name, want := range map[string]struct {
 		sizes []int64
 		lacks []uint32
-	}{"a.iso": {[]int64{7}, []uint32{0}}, "repomd.xml": {[]int64{3, 2}, []uint32{1}}} {
+	}{"a.iso": {[]int64{7}, []uint32{0}}, "repomd.xml": {[]int64{3, 2}, []uint32{1}}, "Release": {[]int64{9}, nil}} {
 		file, ok := s.Files.Find(1, []byte(name))
 		if !ok {
 			t.Fatalf("no %s", name)

@@ -87,9 +87,10 @@ func ReadConfig(path string) (*Config, error) {
 func (c *Config) Resolve(dir string) {
 	c.DataDir = resolve(dir, c.DataDir)
 	if c.SigningKeyFile == "" {
-		c.SigningKeyFile = resolve(c.DataDir, "snapshot.key")
+		c.SigningKeyFile = filepath.Join(c.DataDir, "snapshot.key")
+	} else {
+		c.SigningKeyFile = resolve(dir, c.SigningKeyFile)
 	}
-	c.SigningKeyFile = resolve(dir, c.SigningKeyFile)
 	if c.Database == "" {
 		c.Database = "sqlite:control.db"
 	}
