@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/waypost/waypost/control/ctl"
 	"github.com/waypost/waypost/control/report"
 	"github.com/waypost/waypost/control/service"
 	"github.com/waypost/waypost/edge/node"
@@ -25,6 +26,7 @@ type commands struct {
 	Demo             node.DemoCommand             `cmd:"" help:"Run an edge on loopback with bundled data: nothing to install, nothing to write."`
 	Check            checkCommand                 `cmd:"" help:"Check a configuration and all data it names; say what would be loaded."`
 	Explain          node.ExplainCommand          `cmd:"" help:"Say why a client gets these mirrors, and why not the others."`
+	Ctl              ctl.Command                  `cmd:"" help:"Look at and change what a control plane knows, by its API."`
 	MirrorlistServer node.MirrorlistServerCommand `cmd:"" name:"mirrorlist-server" help:"Run in the place of Fedora's mirrorlist-server: same flags, files and answers."`
 	Report           report.Command               `cmd:"" help:"On a mirror: tell the control plane what is here; report_mirror.conf is read too."`
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`

@@ -31,7 +31,7 @@ func (s *server) routes() []route {
 			query: []string{"kind", "key", "who", "since", "until", "limit"}, out: Audit{}, do: s.audit,
 		},
 		{
-			method: "GET", path: "/v1/jobs", scope: r, text: "What is being done, those first whose state changed last. For administrators.",
+			method: "GET", path: "/v1/jobs", scope: r, text: "What is being done, those first whose state changed last. For others than administrators: the crawls of a host, by kind and key.",
 			query: []string{"kind", "key", "state", "limit"}, out: Jobs{}, do: s.jobs,
 		},
 		{method: "GET", path: "/v1/snapshots", scope: r, text: "What was published, the newest first.", out: Snapshots{}, do: s.snapshots},

@@ -283,6 +283,8 @@ func TestNothingToSee(t *testing.T) {
 	a.ask("alice", "GET", "/v1/audit?kind=host&key=other/fr1", "").want(t, 404)
 	a.ask("alice", "GET", "/v1/audit?kind=host&key=uni-x/de1", "").want(t, 200, `"who":"test"`)
 	a.ask("alice", "GET", "/v1/jobs", "").want(t, 403)
+	a.ask("alice", "GET", "/v1/jobs?kind=crawl&key=other/fr1+os", "").want(t, 403)
+	a.ask("alice", "GET", "/v1/jobs?kind=crawl&key=uni-x/de1+os", "").want(t, 200)
 	var status web.Status
 	a.ask("alice", "GET", "/v1/status", "").want(t, 200).into(t, &status)
 	if len(status.Hosts) != 1 || status.Counts[registry.KindUser] != 1 {

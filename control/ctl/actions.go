@@ -1,0 +1,162 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
+)
+
+// A waiter waits for the jobs of an action.
+type waiter struct {
+	Wait time.Duration `help:"Wait this long for it to be done. Default: it is only queued." placeholder:"10m"`
+}
+
+type crawlCommand struct {
+	Host     string `arg:"" help:"The host, SITE/NAME."`
+	Category string `arg:"" optional:"" help:"Default: all that it carries."`
+	Mode     string `help:"How much to look at: full, quick, metadata or canary." enum:"full,quick,metadata,canary" default:"full"`
+	waiter
+}
+
+// Run asks for a crawl.
+func (k *crawlCommand) Run(ctx context.Context, c *client, p *printer) error {
+	return k.act(ctx, c, p, "crawl", web.Crawl{Host: k.Host, Category: k.Category, Mode: k.Mode})
+}
+
+type scanCommand struct {
+	Category string `arg:"" optional:"" help:"Default: all."`
+	waiter
+}
+
+// Run asks for a scan.
+func (s *scanCommand) Run(ctx context.Context, c *client, p *printer) error {
+	return s.act(ctx, c, p, "scan", web.Scan{Category: s.Category})
+}
+
+type publishCommand struct{ waiter }
+
+// Run asks for a snapshot.
+func (k *publishCommand) Run(ctx context.Context, c *client, p *printer) error {
+	return k.act(ctx, c, p, "publish", web.Publish{})
+}
+
+type rollbackCommand struct {
+	Version uint64 `arg:"" help:"The version, as waypost ctl snapshots lists it."`
+	waiter
+}
+
+// Run asks for an old snapshot.
+func (r *rollbackCommand) Run(ctx context.Context, c *client, p *printer) error {
+	return r.act(ctx, c, p, "rollback", web.Rollback{Version: r.Version})
+}
+
+// act asks for an action, and waits for its jobs if that is wanted.
+func (w waiter) act(ctx context.Context, c *client, p *printer, action string, document any) error {
+	var queued web.Enqueued
+	a, err := c.into(ctx, http.MethodPost, "/v1/actions/"+action, document, &queued)
+	if err != nil {
+		return err
+	}
+	if w.Wait == 0 && p.json {
+		return p.raw(a.body)
+	}
+	var failures []error
+	for _, name := range queued.Jobs {
+		text := "queued"
+		if w.Wait > 0 {
+			if text, err = w.done(ctx, c, name); err != nil {
+				failures = append(failures, err)
+				continue
+			}
+		}
+		if _, err := fmt.Fprintf(p.out, "%s: %s\n", jobName(name), text); err != nil {
+			return err
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func jobName(j web.JobName) string {
+	if j.Key == "" {
+		return j.Kind
+	}
+	return j.Kind + " " + j.Key
+}
+
+// betweenLooks is how often a job that is waited for is looked at.
+const betweenLooks = 500 * time.Millisecond
+
+// done waits until no job of the name is left to be done, and returns what came
+// of the last one.
+func (w waiter) done(ctx context.Context, c *client, name web.JobName) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.Wait)
+	defer cancel()
+	path := query("/v1/jobs", "kind", name.Kind, "key", name.Key, "limit", "5")
+	for last := "queued"; ; {
+		var got web.Jobs
+		if _, err := c.into(ctx, http.MethodGet, path, nil, &got); err != nil && ctx.Err() == nil {
+			return "", err
+		}
+		pending := len(got.Jobs) == 0
+		for _, j := range got.Jobs {
+			if j.State == store.Queued || j.State == store.Running {
+				pending, last = true, string(j.State)+" "+j.Result
+			}
+		}
+		switch {
+		case !pending && got.Jobs[0].State == store.Failed:
+			return "", fmt.Errorf("%s: failed: %s", jobName(name), got.Jobs[0].Result)
+		case !pending:
+			return fmt.Sprintf("%s %s", got.Jobs[0].State, got.Jobs[0].Result), nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("%s: not done in %s: %s", jobName(name), w.Wait, last)
+		case <-time.After(betweenLooks):
+		}
+	}
+}
+
+type passwordCommand struct {
+	Kind string `arg:"" enum:"user,site" help:"user or site."`
+	Name string `arg:"" help:"Its name."`
+	File string `short:"f" help:"File with the password; - is the standard input." default:"-"`
+}
+
+// Run sets a password.
+func (k *passwordCommand) Run(ctx context.Context, c *client, p *printer) error {
+	word, err := readWord(k.File)
+	if err != nil {
+		return fmt.Errorf("reading the password: %w", err)
+	}
+	kind := registry.Kind(k.Kind)
+	a, err := c.ask(ctx, http.MethodPost, "/v1/actions/password", web.Password{Kind: kind, Key: k.Name, Password: word})
+	if err != nil {
+		return err
+	}
+	return written(p, a, kind, k.Name)
+}
+
+type pullSecretCommand struct {
+	Host string `arg:"" help:"The host, SITE/NAME."`
+	File string `short:"f" help:"File with the secret; - is the standard input." default:"-"`
+}
+
+// Run sets a host's secret.
+func (k *pullSecretCommand) Run(ctx context.Context, c *client, p *printer) error {
+	word, err := readWord(k.File)
+	if err != nil {
+		return fmt.Errorf("reading the secret: %w", err)
+	}
+	a, err := c.ask(ctx, http.MethodPost, "/v1/actions/pull-secret", web.PullSecret{Host: k.Host, Secret: word})
+	if err != nil {
+		return err
+	}
+	return written(p, a, registry.KindHost, k.Host)
+}

@@ -1,0 +1,92 @@
+package ctl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/waypost/waypost/control/ctl"
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"waypost": waypost}) }
+
+// waypost is the command with nothing but ctl.
+func waypost() {
+	var c struct {
+		Ctl ctl.Command `cmd:""`
+	}
+	k := kong.Parse(&c, kong.Name("waypost"), kong.Exit(func(code int) { os.Exit(min(code, 2)) }),
+		kong.BindTo(context.Background(), (*context.Context)(nil)), kong.BindTo(os.Stdout, (*io.Writer)(nil)))
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "waypost:", err)
+		os.Exit(1)
+	}
+}
+
+// TestScripts runs the transcripts in testdata, each against a control plane of
+// its own. With UPDATE=1 they are rewritten as it answers now.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE") == "1",
+		Setup:         control,
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published},
+	})
+}
+
+type storeKey struct{}
+
+// control starts the API for a script, which finds it and a token by its environment.
+func control(env *testscript.Env) error {
+	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
+	s, err := store.Open(context.Background(), store.Config{Database: "sqlite:" + filepath.Join(env.WorkDir, ".control.db"), Now: now})
+	if err != nil {
+		return err
+	}
+	token, _, err := web.EnsureAdmin(context.Background(), s)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	server := httptest.NewServer(web.New(web.Config{Store: s, Now: now}))
+	env.Defer(func() { server.Close(); _ = s.Close() })
+	env.Values[storeKey{}] = s
+	env.Setenv("WAYPOST_URL", server.URL)
+	env.Setenv("WAYPOST_TOKEN_FILE", filepath.Join(env.WorkDir, "admin.token"))
+	return os.WriteFile(filepath.Join(env.WorkDir, "admin.token"), []byte(token+"\n"), 0o600)
+}
+
+// work KIND RESULT does the next job of a kind.
+func work(ts *testscript.TestScript, neg bool, args []string) {
+	s, ctx := ts.Value(storeKey{}).(*store.Store), context.Background()
+	j, ok, err := s.Take(ctx, "test", args[:1], time.Minute)
+	ts.Check(err)
+	if !ok {
+		ts.Fatalf("no %s is queued", args[0])
+	}
+	if neg {
+		ts.Check(s.Fail(ctx, j, errors.New(args[1])))
+		return
+	}
+	ts.Check(s.Finish(ctx, j, args[1]))
+}
+
+// published publishes an empty manifest with a version.
+func published(ts *testscript.TestScript, _ bool, _ []string) {
+	s, ctx := ts.Value(storeKey{}).(*store.Store), context.Background()
+	l, ok, err := s.Acquire(ctx, "publish", "test", time.Minute)
+	if !ok {
+		ts.Fatalf("somebody publishes")
+	}
+	ts.Check(errors.Join(err, s.PutManifest(ctx, l, store.Manifest{Version: 7, Created: time.Unix(60, 0), Data: []byte("signed")}), s.Release(ctx, l)))
+}
