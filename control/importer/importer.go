@@ -18,6 +18,7 @@ package importer
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/waypost/waypost/control/registry"
@@ -79,17 +80,43 @@ func renumbered(set snapshot.Bitmap, numbers []uint32) (out snapshot.Bitmap) {
 type collector struct {
 	Result
 
-	file string // its name, for Left
-	urls map[string]string
+	file string            // its name, for Left
+	urls map[string]string // whose they are
+	like map[string]int    // how many problems there were of a kind
 }
 
+// leftExamples is how many problems of a kind are in Left; of the others, only
+// how many there are.
+const leftExamples = 100
+
 func newCollector(file string) *collector {
-	return &collector{file: file, urls: map[string]string{}, Result: Result{Older: map[string][]snapshot.Version{}}}
+	return &collector{file: file, urls: map[string]string{}, like: map[string]int{}, Result: Result{Older: map[string][]snapshot.Version{}}}
 }
 
 // left notes what was left out or changed.
 func (c *collector) left(line int, key, format string, args ...any) {
+	kind := format
+	if line > 0 {
+		kind = key + ": " + format // of a table's column
+	}
+	if c.like[kind]++; c.like[kind] > leftExamples {
+		return
+	}
 	c.Left = append(c.Left, snapshot.Problem{File: c.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+// done returns the result: objects that others refer to come first.
+func (c *collector) done() *Result {
+	kinds := registry.Kinds()
+	slices.SortStableFunc(c.Objects, func(x, y registry.Object) int {
+		return slices.Index(kinds, x.Kind()) - slices.Index(kinds, y.Kind())
+	})
+	for _, kind := range slices.Sorted(maps.Keys(c.like)) {
+		if more := c.like[kind] - leftExamples; more > 0 {
+			c.Left = append(c.Left, snapshot.Problem{File: c.file, Text: fmt.Sprintf("%d more like %q", more, kind)})
+		}
+	}
+	return &c.Result
 }
 
 // add adds an object unless something is wrong with it by itself, which is noted.

@@ -61,7 +61,7 @@ func (c *collector) fromSnapshot(s *snapshot.Snapshot, site string) *Result {
 	v.hosts()
 	v.repositories()
 	v.overrides()
-	return &c.Result
+	return c.done()
 }
 
 func (v *converter) categories() {
