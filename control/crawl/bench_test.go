@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/waypost/waypost/control/crawl"
+	"github.com/waypost/waypost/control/crawl/pace"
 	"github.com/waypost/waypost/control/registry"
 )
 
@@ -49,4 +53,31 @@ func BenchmarkCrawl(b *testing.B) {
 		}
 	}
 	b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "files/s")
+}
+
+// How long do 50 such hosts take, four at a time, and how much memory? It is
+// the goal of issue 3: five minutes on two cores.
+func BenchmarkFiftyHosts(b *testing.B) {
+	root, tree := large(b, 1000)
+	u := rsyncd(b, root)
+	l := quick()
+	l.Contents, l.Shared, l.Connections = -1, pace.New(4, 0), 50
+	for b.Loop() {
+		g := errgroup.Group{}
+		for range 50 {
+			g.Go(func() error {
+				_, r, err := crawl.Crawl(b.Context(), job(tree, u), l)
+				if err == nil && r.Directories.Held != len(tree.Directories) {
+					err = fmt.Errorf("%+v", r)
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.HeapSys)/(1<<20), "heap-MiB")
 }

@@ -79,12 +79,17 @@ func address(base, path string) string {
 	return base + "/" + (&url.URL{Path: "/" + path}).EscapedPath()[1:]
 }
 
-// note counts requests that failed in a row; too many are the server's trouble.
-func (w *webCrawl) note(err error) error {
+// note counts requests for a path that failed in a row; too many are the
+// server's trouble.
+func (w *webCrawl) note(ctx context.Context, path string, err error) error {
 	if err == nil {
 		w.failures.Store(0)
 		return nil
 	}
+	if ctx.Err() != nil {
+		return err // it was us
+	}
+	w.problem(path, err.Error())
 	if n := w.failures.Add(1); int(n) >= w.limits.Errors || errors.Is(err, web.ErrOverloaded) {
 		return fmt.Errorf("giving up after %d failed requests in a row: %w", n, err)
 	}
@@ -103,8 +108,7 @@ func (w *webCrawl) directory(ctx context.Context, d int) error {
 		switch {
 		case err != nil:
 			w.noIndexes.Add(1)
-			w.problem(w.ledger.tree.Directories[d].Path, err.Error())
-			if err = w.note(err); err != nil {
+			if err = w.note(ctx, w.ledger.tree.Directories[d].Path, err); err != nil {
 				return err
 			}
 		case status == http.StatusNotFound || status == http.StatusGone:
@@ -165,7 +169,7 @@ func (w *webCrawl) isGone(ctx context.Context, d int) (bool, error) {
 	if len(files) > 0 {
 		a, err := w.client.Head(ctx, w.url(join(l.tree.Directories[d].Path, files[0].Name)))
 		if err != nil {
-			return false, w.note(err)
+			return false, w.note(ctx, l.tree.Directories[d].Path, err)
 		}
 		if a.Status != http.StatusNotFound && a.Status != http.StatusGone {
 			return false, nil
@@ -221,10 +225,7 @@ func (w *webCrawl) files(ctx context.Context, d int, hidden []int) error {
 			continue
 		}
 		s, err := w.file(ctx, ref)
-		if err != nil {
-			w.problem(w.ledger.path(ref), err.Error())
-		}
-		if err = w.note(err); err != nil {
+		if err = w.note(ctx, w.ledger.path(ref), err); err != nil {
 			return err
 		}
 		*w.ledger.of(ref) = s
@@ -285,7 +286,7 @@ func (w *webCrawl) embargoed(ctx context.Context, d int) error {
 	if s == good || s == older {
 		w.leak(d)
 	}
-	return w.note(err)
+	return w.note(ctx, w.ledger.path(ref), err)
 }
 
 // file asks for one file and says what it is.
@@ -301,6 +302,8 @@ func (w *webCrawl) file(ctx context.Context, ref pos) (state, error) {
 	case a.Status == http.StatusNotFound || a.Status == http.StatusGone,
 		a.Status == http.StatusForbidden || a.Status == http.StatusUnauthorized: // so do clients hear
 		return missing, nil
+	case a.Status >= http.StatusInternalServerError:
+		return unsure, fmt.Errorf("asking %s: status %d", u, a.Status)
 	case !a.OK() || a.Encoded:
 		return unsure, nil
 	}

@@ -285,8 +285,14 @@ func (c *crawler) run(ctx context.Context) error {
 		c.believe()
 		return nil
 	case c.job.Host.NoCrawl:
-		c.report.Outcome = OptedOut
+		c.report.Outcome, c.report.Reason = OptedOut, "its administrators asked for no crawls"
 		return nil
+	}
+	for _, w := range c.job.Host.Maintenance {
+		if now := c.report.Started; !now.Before(w.From) && now.Before(w.To) {
+			c.report.Outcome, c.report.Reason = OptedOut, "in maintenance until "+w.To.UTC().Format(time.RFC3339)
+			return nil
+		}
 	}
 	c.lookAtURLs(ctx)
 	if c.report.Outcome == OptedOut || ctx.Err() != nil {

@@ -237,6 +237,12 @@ func TestMisbehaving(t *testing.T) {
 			}
 			return false
 		}, []string{"+/", "+/iso", "+/os", "?/os/Packages", "?/os/Packages/p", "+/os/repodata"}, crawl.OK, ""},
+		{"internal errors", func(w http.ResponseWriter, r *http.Request) bool {
+			if is(r, ".rpm") {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+			return is(r, ".rpm")
+		}, []string{"+/", "+/iso", "+/os", "+/os/Packages", "?/os/Packages/p", "+/os/repodata"}, crawl.OK, "status 500"},
 		{"an object store without directories", func(w http.ResponseWriter, r *http.Request) bool {
 			return strings.HasSuffix(r.URL.Path, "/") && notFound(w)
 		}, wholeTree, crawl.OK, ""},
@@ -251,12 +257,11 @@ func TestMisbehaving(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			limits := quick()
-			limits.Timeout = 10 * time.Second
+			limits.Timeout, limits.Errors = 10*time.Second, 1000
 			if strings.Contains(tt.name, "hangs") || strings.Contains(tt.name, "slow") {
-				limits.Timeout = time.Second
+				limits.Timeout, limits.Errors = 500*time.Millisecond, 2
 			}
 			limits.MaxIndex, limits.MaxMetadata = 64<<10, 64<<10
-			limits.Errors = 3
 			limits.Own = []string{"redirector.test"}
 			j := job(tree, files(t, root, alter(tt.answer)))
 			l, r := do(t, j, limits)
@@ -409,6 +414,13 @@ func TestModes(t *testing.T) {
 		j.Carry.AlwaysUpToDate = true
 		l, r := do(t, j, quick())
 		expect(t, tree, l, r, wholeTree...)
+	})
+	t.Run("in maintenance", func(t *testing.T) {
+		j := job(tree, url)
+		j.Host.Maintenance = []registry.Window{{From: time.Now().Add(-time.Hour), To: time.Now().Add(time.Hour)}}
+		if _, r := do(t, j, quick()); r.Outcome != crawl.OptedOut || r.Requests > 0 {
+			t.Errorf("%+v", r)
+		}
 	})
 	t.Run("sudden loss is held", func(t *testing.T) {
 		j := job(tree, files(t, write(t, map[string]string{"README": "read me\n"}), nil))
