@@ -130,7 +130,9 @@ func (s *server) refuse(c *call, err error) {
 	f, ours := failed(err)
 	switch {
 	case errors.Is(err, context.Canceled) && c.Context().Err() != nil:
-		return // nobody is there any more
+		c.w.Header().Set("Connection", "close")
+		c.w.WriteHeader(http.StatusServiceUnavailable) // most likely nobody is there any more; who is must not take it for an answer
+		return
 	case ours:
 		s.Log.Error("API request failed", "method", c.Method, "path", c.URL.Path, "error", err)
 	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:

@@ -1,6 +1,7 @@
 package web
 
 import (
+	_ "embed" // for descriptions.json
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -9,6 +10,12 @@ import (
 	"strings"
 	"time"
 )
+
+// descriptions are the doc comments of types and their fields, by the keys of
+// those in JSON; that of a type itself is by "". TestDescriptions writes them.
+//
+//go:embed descriptions.json
+var descriptions []byte
 
 // openAPI answers with the OpenAPI document.
 func (s *server) openAPI(c *call) error {
@@ -23,6 +30,9 @@ type node map[string]any
 // describe returns the OpenAPI 3.1 document of routes.
 func describe(routes []route) []byte {
 	d := describer{schemas: node{}}
+	if err := json.Unmarshal(descriptions, &d.texts); err != nil {
+		panic("web: descriptions.json: " + err.Error()) // it is part of the program
+	}
 	paths := node{}
 	for _, r := range routes {
 		path := strings.ReplaceAll(r.path, "...}", "}")
@@ -52,7 +62,10 @@ func describe(routes []route) []byte {
 }
 
 // A describer describes types.
-type describer struct{ schemas node }
+type describer struct {
+	schemas node
+	texts   map[string]map[string]string
+}
 
 var inPath = regexp.MustCompile(`\{(\w+)\}`)
 
@@ -136,14 +149,30 @@ func (d describer) object(t reflect.Type) node {
 	d.schemas[t.Name()] = schema
 	var required []string
 	for _, f := range fields(t) {
-		properties[f.name] = d.schema(f.of)
+		property := d.schema(f.of)
+		if text := d.text(t, f); text != "" {
+			property["description"] = text
+		}
+		properties[f.name] = property
 		if f.required {
 			required = append(required, f.name)
 		}
 	}
 	schema["properties"] = properties
+	if text := d.texts[t.Name()][""]; text != "" {
+		schema["description"] = text
+	}
 	if required != nil {
 		schema["required"] = required
 	}
 	return reference
+}
+
+// text returns the description of a field, which may be an embedded struct's.
+func (d describer) text(t reflect.Type, f field) string {
+	owner := t
+	for _, i := range f.index[:len(f.index)-1] {
+		owner = owner.Field(i).Type
+	}
+	return d.texts[owner.Name()][f.name]
 }
