@@ -28,7 +28,7 @@ lint: ## run the linters
 
 fuzz: ## run every fuzz test for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./...); do for name in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	  echo "$$pkg $$name"; $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) $$pkg || exit 1; done; done
+	  echo "$$pkg $$name"; $(GO) test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=5x $$pkg || exit 1; done; done
 
 bench: ## run the benchmarks for BENCHTIME (1s) each
 	$(GO) test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./...
