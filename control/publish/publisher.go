@@ -39,8 +39,9 @@ type Publisher struct {
 // ErrBusy says that another process publishes now.
 var ErrBusy = errors.New("another process is publishing")
 
-// lease is for how long a publisher may be silent before another takes over.
-const lease = 2 * time.Minute
+// lease is for how long a publisher may be silent before another takes over. It
+// is renewed four times as often: one that was killed keeps nobody waiting long.
+const lease = 20 * time.Second
 
 // Publish publishes what the store knows now, unless it is the same as last
 // time and that is younger than Refresh. It returns the version in force.
@@ -92,7 +93,33 @@ func (p *Publisher) alone(ctx context.Context, f func(store.Lease) error) error 
 	if !ok {
 		return ErrBusy
 	}
-	return errors.Join(f(l), p.Store.Release(context.WithoutCancel(ctx), l))
+	stop := p.keep(ctx, l)
+	err = f(l)
+	stop()
+	return errors.Join(err, p.Store.Release(context.WithoutCancel(ctx), l))
+}
+
+// keep renews the lease until stop is called. Whether it was lost all the same
+// is found out when the manifest is put.
+func (p *Publisher) keep(ctx context.Context, l store.Lease) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		tick := time.NewTicker(lease / 4)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := p.Store.Renew(ctx, l, lease); err != nil && ctx.Err() == nil {
+					p.Log.Warn("publishing", "error", err)
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-over }
 }
 
 // inputs reads all that a snapshot is built from.
