@@ -46,6 +46,11 @@ func (s *server) routes() []route {
 			method: "GET", path: "/v1/snapshot/manifest", scope: registry.ScopeEdge, text: "The manifest that was published last. With If-None-Match and wait, up to 1m, it waits for a new one.",
 			query: []string{"wait"}, do: s.serveManifest,
 		},
+		{method: "POST", path: "/v1/statistics", scope: registry.ScopeEdge, text: "An edge sends what it counted.", in: Batch{}, status: 204, do: s.addCounts},
+		{
+			method: "GET", path: "/v1/statistics", scope: r, text: "What edges counted. For administrators.",
+			query: []string{"dimension", "span", "from", "to"}, out: Counts{}, do: s.counts,
+		},
 		{method: "GET", path: "/v1/snapshot/sections/{sha256}", scope: registry.ScopeEdge, text: "A section of a snapshot.", do: s.serveSection},
 	}
 	for _, kind := range registry.Kinds() {
