@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/waypost/waypost/control/checkin"
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/registry"
 )
 
@@ -325,20 +326,10 @@ func TestContinue(t *testing.T) {
 	}
 }
 
-// program returns the path of a program, or skips the test.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skip("no program", name)
-	}
-	return path
-}
-
 // TestQuickFedoraMirror sends what quick-fedora-mirror does, with its programs.
 func TestQuickFedoraMirror(t *testing.T) {
 	for _, name := range []string{"bzip2", "base64", "tr", "curl"} {
-		program(t, name)
+		needs.Program(t, name, name)
 	}
 	url := newWorld(t).serve(t, wide) + "/xmlrpc"
 	dir := t.TempDir()
@@ -351,7 +342,7 @@ func TestQuickFedoraMirror(t *testing.T) {
   printf "</string></value>\n</param>\n</params>\n</methodCall>\n"; } >body
 shift; curl -sS "$@" -H "Content-Type: text/xml" --data @body` + ` "$URL" | sed -e 's/<[^>]*>//g'`
 	for _, options := range [][]string{{"-H", "Expect:"}, {"--http1.1"}, {"-H", "Expect: 100-continue"}} {
-		cmd := exec.CommandContext(t.Context(), program(t, "bash"), append([]string{"-c", script, "bash", dir}, options...)...)
+		cmd := exec.CommandContext(t.Context(), needs.Program(t, "bash", "bash"), append([]string{"-c", script, "bash", dir}, options...)...)
 		cmd.Env = append(os.Environ(), "URL="+url, "no_proxy=127.0.0.1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "checked in successful") {
@@ -362,7 +353,7 @@ shift; curl -sS "$@" -H "Content-Type: text/xml" --data @body` + ` "$URL" | sed 
 
 // TestReportMirror sends what report_mirror does, from Python.
 func TestReportMirror(t *testing.T) {
-	python := program(t, "python3")
+	python := needs.Program(t, "python3", "python3")
 	url := newWorld(t).serve(t, wide) + "/xmlrpc"
 	script := `import base64, bz2, json, sys
 from xmlrpc.client import ServerProxy, Fault

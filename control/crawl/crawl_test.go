@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waypost/waypost/control/crawl"
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -195,13 +196,9 @@ func freePort(tb testing.TB) int {
 // daemon runs a program until the test ends and waits until it listens.
 func daemon(tb testing.TB, port int, name string, args ...string) {
 	tb.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		tb.Skipf("%s is not installed", name)
-	}
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(needs.Program(tb, name, name), args...)
 	cmd.Stderr = os.Stderr
-	if err = cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
 	end := os.Interrupt

@@ -6,13 +6,13 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/waypost/waypost/control/crawl"
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // ftpd is a small FTP server of a directory. odd changes its answers: it
@@ -164,9 +164,8 @@ func TestFTP(t *testing.T) {
 }
 
 func TestVsftpd(t *testing.T) {
-	if _, err := exec.LookPath("vsftpd"); err != nil || os.Getuid() != 0 {
-		t.Skip("needs vsftpd and its user")
-	}
+	needs.Root(t)
+	needs.Program(t, "vsftpd", "vsftpd")
 	root := write(t, content())
 	tree := scan(t, root)
 	port, dir := freePort(t), t.TempDir()

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/control/crawl"
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -352,9 +353,7 @@ func TestNoRsyncProgram(t *testing.T) {
 func TestRsyncPermissions(t *testing.T) {
 	root := write(t, content())
 	tree := scan(t, root)
-	if os.Getuid() != 0 {
-		t.Skip("needs a daemon of another user")
-	}
+	needs.Root(t)
 	if err := os.Chmod(filepath.Join(root, "iso"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // all returns the sections of a file, resolved.
@@ -61,12 +63,9 @@ func TestINI(t *testing.T) {
 
 // TestINITwin: Python's configparser, which report_mirror uses, reads the same.
 func TestINITwin(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("no program python3")
-	}
+	python := needs.Program(t, "python3", "python3")
 	path := filepath.Join(t.TempDir(), "x.conf")
-	if err = os.WriteFile(path, []byte(sample), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(sample), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	script := `import configparser, json, sys

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/scan/listing"
@@ -103,9 +104,7 @@ func show(tree *registry.Tree) string {
 // createrepo makes an RPM repository, or skips the test where the program is missing.
 func createrepo(tb testing.TB, dir string) {
 	tb.Helper()
-	if _, err := exec.LookPath("createrepo_c"); err != nil {
-		tb.Skip("no createrepo_c here")
-	}
+	needs.Program(tb, "createrepo_c", "createrepo-c")
 	check(tb, os.MkdirAll(dir, 0o755))
 	out, err := exec.Command("createrepo_c", "--quiet", dir).CombinedOutput()
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/scan"
 )
 
@@ -24,9 +25,7 @@ import (
 // returns its URL.
 func rsyncd(t *testing.T, root, user string) string {
 	t.Helper()
-	if _, err := exec.LookPath("rsync"); err != nil {
-		t.Skip("no rsync here")
-	}
+	needs.Program(t, "rsync", "rsync")
 	conf := filepath.Join(t.TempDir(), "rsyncd.conf")
 	check(t, os.WriteFile(conf, fmt.Appendf(nil, "use chroot = no\nlog file = /dev/null\nuid = %s\n[m]\npath = %s\n", user, root), 0o600))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -113,9 +112,7 @@ func TestSourcesAgree(t *testing.T) {
 
 // TestClosedToRsync has a daemon that may not read what is under embargo.
 func TestClosedToRsync(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("wants to run rsync as another user")
-	}
+	needs.Root(t)
 	top := newTop(t)
 	for dir := top; len(dir) > len(os.TempDir()); dir = filepath.Dir(dir) { // t.TempDir's are for us alone
 		check(t, os.Chmod(dir, 0o755))

@@ -7,19 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// program skips the test where a program is not installed; CI has them all.
-func program(t *testing.T, name, debian string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("no %s: install the package %s", name, debian)
-	}
-	t.Skipf("no %s: install the package %s", name, debian)
-}
+	"github.com/waypost/waypost/control/internal/needs"
+)
 
 // A check is how a program looks at an export: its configuration, in which
 // EXPORT stands for the export's path and DIR for a folder of the test's own,
@@ -107,7 +97,7 @@ include EXPORT
 
 func (c check) run(t *testing.T) {
 	t.Helper()
-	program(t, c.program, c.debian)
+	needs.Program(t, c.program, c.debian)
 	dir := t.TempDir()
 	exported, config := filepath.Join(dir, c.export), filepath.Join(dir, "config")
 	fill := strings.NewReplacer("EXPORT", exported, "DIR", dir, "CONFIG", config)
@@ -130,7 +120,7 @@ func (c check) run(t *testing.T) {
 
 // Squid's own helper gives a file one name, whatever mirror it is on.
 func TestSquidStoreIDBySquid(t *testing.T) {
-	program(t, "squid", "squid")
+	needs.Program(t, "squid", "squid")
 	helper := "/usr/lib/squid/storeid_file_rewrite"
 	if _, err := os.Stat(helper); err != nil {
 		t.Skip("this squid has no storeid_file_rewrite")

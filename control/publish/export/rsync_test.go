@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/publish/export"
 	"github.com/waypost/waypost/control/registry"
 )
@@ -66,7 +67,7 @@ func TestRsyncACL(t *testing.T) {
 
 // A real rsync daemon lets in whom the list names, and nobody else.
 func TestRsyncACLByRsync(t *testing.T) {
-	program(t, "rsync", "rsync")
+	needs.Program(t, "rsync", "rsync")
 	world := func(pulls ...string) *registry.World {
 		return registry.NewWorld(slices.Values([]registry.Object{
 			&registry.Site{Name: "x", State: registry.Approved, Activity: on()},
@@ -151,7 +152,7 @@ func TestRsyncFilter(t *testing.T) {
 
 // rsync itself transfers the files of changed directories and no others.
 func TestRsyncFilterByRsync(t *testing.T) {
-	program(t, "rsync", "rsync")
+	needs.Program(t, "rsync", "rsync")
 	world, trees := filterTree()
 	from, to := filepath.Join(t.TempDir(), "pub"), t.TempDir()
 	var want []string

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/report/bzip2"
 )
 
@@ -78,10 +79,7 @@ func TestRoundTrip(t *testing.T) {
 
 // TestProgram: what bzip2 itself reads, all will.
 func TestProgram(t *testing.T) {
-	path, err := exec.LookPath("bzip2")
-	if err != nil {
-		t.Skip("no program bzip2")
-	}
+	path := needs.Program(t, "bzip2", "bzip2")
 	for _, data := range [][]byte{nil, []byte("x"), directories(20_000), make([]byte, 5_000_000)} {
 		cmd := exec.Command(path, "-d")
 		cmd.Stdin = bytes.NewReader(compress(t, data))

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/scan/listing"
 )
 
@@ -88,9 +89,7 @@ func TestListCancelled(t *testing.T) {
 // returns the URL of its module.
 func serve(t *testing.T, root, uid string) string {
 	t.Helper()
-	if _, err := exec.LookPath("rsync"); err != nil {
-		t.Skip("no rsync here")
-	}
+	needs.Program(t, "rsync", "rsync")
 	conf := filepath.Join(t.TempDir(), "rsyncd.conf")
 	text := fmt.Sprintf("use chroot = no\nmotd file = %s\nlog file = /dev/null\nuid = %s\n[m]\npath = %s\n", conf, uid, root)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
