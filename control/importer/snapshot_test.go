@@ -132,8 +132,21 @@ func TestCatalog(t *testing.T) {
 	if d := cmp.Diff([]string{"network.yaml: host us/1: named us-1", "network.yaml: host us-1: named us-1-2"}, left(r)); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(answers(want), answers(published(t, r))); d != "" {
+	s := published(t, r)
+	if d := cmp.Diff(answers(want), answers(s)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+	var back bytes.Buffer // and out again, as a catalogue
+	notes, err := catalog.Encode(&back, s, now)
+	if err != nil || len(notes) > 0 {
+		t.Fatal(err, notes)
+	}
+	got, err := catalog.Decode("back.yaml", back.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(answers(want), answers(got)); d != "" {
+		t.Errorf("exported again (-want +got):\n%s\n%s", d, back.String())
 	}
 }
 
