@@ -47,6 +47,7 @@ type Command struct {
 	Audit      auditCommand      `cmd:"" help:"Say who changed what."`
 	Jobs       jobsCommand       `cmd:"" help:"List what is being done, and was."`
 	Status     statusCommand     `cmd:"" help:"Say how the mirrors do."`
+	Statistics statisticsCommand `cmd:"" help:"Say what edges counted."`
 }
 
 // AfterApply gives the commands below a client.

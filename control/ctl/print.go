@@ -29,7 +29,7 @@ func (p *printer) answer(a answer, format string, args ...any) error {
 // raw prints a JSON document with indents.
 func (p *printer) raw(doc []byte) error {
 	var b bytes.Buffer
-	if err := json.Indent(&b, bytes.TrimSpace(doc), "", "  "); err != nil {
+	if err := json.Indent(&b, escaped(bytes.TrimSpace(doc)), "", "  "); err != nil {
 		return fmt.Errorf("reading the control plane's answer: %w", err)
 	}
 	_, err := fmt.Fprintln(p.out, b.String())
@@ -58,11 +58,30 @@ func (p *printer) table(a answer, title []string, rows [][]string) error {
 
 // printable keeps what others wrote from steering a terminal.
 func printable(r rune) rune {
-	if r < ' ' || r >= 0x7f && r < 0xa0 {
+	if r < ' ' || isC1(r) {
 		return ' '
 	}
 	return r
 }
+
+// escaped returns JSON without the control characters that JSON may have as
+// they are, DEL and C1, which some terminals obey.
+func escaped(doc []byte) []byte {
+	if !bytes.ContainsFunc(doc, isC1) {
+		return doc
+	}
+	var b bytes.Buffer
+	for _, r := range string(doc) {
+		if isC1(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.Bytes()
+}
+
+func isC1(r rune) bool { return r >= 0x7f && r < 0xa0 }
 
 // plain is text that means itself in YAML.
 var plain = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ./@_+-]*$`)
@@ -73,7 +92,7 @@ func (p *printer) document(a answer) error {
 	if p.json {
 		return p.raw(a.body)
 	}
-	d := json.NewDecoder(bytes.NewReader(a.body))
+	d := json.NewDecoder(bytes.NewReader(escaped(a.body)))
 	if _, err := d.Token(); err != nil { // the brace
 		return fmt.Errorf("reading the control plane's answer: %w", err)
 	}
