@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +102,7 @@ func (s *server) handler(r route) http.Handler {
 			r.raw(w, request)
 			return
 		}
-		deadlines(w, saidWithin)
+		deadlines(w, request, saidWithin)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		request.Body = http.MaxBytesReader(w, request.Body, maxBody)
 		c := &call{Request: request, w: w}
@@ -129,10 +128,9 @@ func (s *server) answer(r route, c *call) error {
 func (s *server) refuse(c *call, err error) {
 	f, ours := failed(err)
 	switch {
-	case errors.Is(err, context.Canceled) && c.Context().Err() != nil:
+	case ours && c.Context().Err() != nil: // the client went away, or this server is about to
 		c.w.Header().Set("Connection", "close")
-		c.w.WriteHeader(http.StatusServiceUnavailable) // most likely nobody is there any more; who is must not take it for an answer
-		return
+		f = Failure{Error: "the request was broken off", status: http.StatusServiceUnavailable}
 	case ours:
 		s.Log.Error("API request failed", "method", c.Method, "path", c.URL.Path, "error", err)
 	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:
@@ -203,10 +201,15 @@ func (c *call) document() (map[string]any, error) {
 }
 
 // deadlines limits the time of a request and its answer. A connection without
-// support for them, as in tests, has none.
-func deadlines(w http.ResponseWriter, answer time.Duration) {
+// support for them, as in tests, has none. While there is no body to come there
+// is no time for it: net/http would take its end for that of the client.
+func deadlines(w http.ResponseWriter, r *http.Request, answer time.Duration) {
 	control, now := http.NewResponseController(w), time.Now()
-	_ = control.SetReadDeadline(now.Add(readWithin))
+	var read time.Time
+	if r.ContentLength != 0 {
+		read = now.Add(readWithin)
+	}
+	_ = control.SetReadDeadline(read)
 	_ = control.SetWriteDeadline(now.Add(readWithin + answer))
 }
 

@@ -54,7 +54,7 @@ func (s *server) serveManifest(c *call) error {
 	if err != nil {
 		return err
 	}
-	deadlines(c.w, saidWithin+wait)
+	deadlines(c.w, c.Request, saidWithin+wait)
 	// no more is read, but a read deadline that passes ends the request
 	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(readWithin + wait))
 	ctx, cancel := context.WithTimeout(c.Context(), wait)
@@ -116,7 +116,7 @@ func (s *server) serveSection(c *call) error {
 	if err != nil {
 		return err
 	}
-	deadlines(c.w, saidWithin+time.Duration(len(data)/slowest)*time.Second)
+	deadlines(c.w, c.Request, saidWithin+time.Duration(len(data)/slowest)*time.Second)
 	h := c.w.Header()
 	h.Set("ETag", strconv.Quote(hash.String()))
 	h.Set("Cache-Control", "private, max-age=31536000, immutable")

@@ -1,13 +1,16 @@
 package web_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
 	"github.com/waypost/waypost/edge/snapshot/wire"
 )
 
@@ -62,5 +65,39 @@ func TestSnapshots(t *testing.T) {
 	jobs, err := a.store.Jobs(t.Context(), store.JobFilter{})
 	if err != nil || len(jobs) != 1 || jobs[0].Payload != `{"version":7}` {
 		t.Errorf("jobs: %+v, %v", jobs, err)
+	}
+}
+
+// TestLongPollOutlastsReadTimeout waits for longer than the server waits for
+// requests; net/http would take that for the end of the client.
+func TestLongPollOutlastsReadTimeout(t *testing.T) {
+	a := start(t, world(), nil)
+	a.publish(7, "first", "some content")
+	server := httptest.NewUnstartedServer(web.New(web.Config{Store: a.store, Now: func() time.Time { return now }, Poll: 10 * time.Millisecond}))
+	server.Config.ReadTimeout = 50 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	a.url = server.URL
+	const manifest = "/v1/snapshot/manifest"
+	tag := a.ask("edge", "GET", manifest, "").want(t, 200).header.Get("ETag")
+	began := time.Now()
+	a.ask("edge", "GET", manifest+"?wait=200ms", "", "If-None-Match: "+tag).want(t, 304)
+	if waited := time.Since(began); waited < 200*time.Millisecond {
+		t.Errorf("waited %s, want 200ms", waited)
+	}
+}
+
+// TestBrokenOff lets the server end while it answers: nobody may take that for
+// success.
+func TestBrokenOff(t *testing.T) {
+	a := start(t, world(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPatch, "/v1/host/uni-x/de1", strings.NewReader(`{"bandwidth":1}`))
+	r.Header.Set("Authorization", "Bearer root")
+	web.New(web.Config{Store: a.store}).ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503: %s", w.Code, w.Body)
 	}
 }
