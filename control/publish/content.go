@@ -77,11 +77,11 @@ func (b *builder) versions(dir string, f registry.File) []snapshot.Version {
 	}
 	current := versions[0].Hashes[snapshot.SHA256]
 	older := b.in.Older(path.Join(dir, f.Name))
-	if current == nil && len(older) > 0 {
+	if f.Hashes == nil && len(older) > 0 {
 		return older
 	}
 	for _, v := range older {
-		if sum := v.Hashes[snapshot.SHA256]; !bytes.Equal(sum, current) {
+		if sum := v.Hashes[snapshot.SHA256]; current == nil || !bytes.Equal(sum, current) {
 			versions = append(versions, v)
 		}
 	}
