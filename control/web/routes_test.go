@@ -2,8 +2,11 @@ package web
 
 import (
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waypost/waypost/control/registry"
 )
@@ -35,5 +38,27 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	}
 	if described != len(routes) {
 		t.Errorf("%d operations are described, want %d", described, len(routes))
+	}
+}
+
+// A timed connection keeps the deadline that it was given.
+type timed struct {
+	http.ResponseWriter
+
+	read time.Time
+}
+
+func (t *timed) SetReadDeadline(at time.Time) error { t.read = at; return nil }
+
+// TestNoDeadlineWithoutBody looks for read deadlines: net/http takes one that
+// passes while nothing is to be read for the end of the client, and would break
+// off a long poll.
+func TestNoDeadlineWithoutBody(t *testing.T) {
+	for method, body := range map[string]string{http.MethodGet: "", http.MethodPut: "{}"} {
+		w := &timed{ResponseWriter: httptest.NewRecorder()}
+		deadlines(w, httptest.NewRequestWithContext(t.Context(), method, "/", strings.NewReader(body)), time.Minute)
+		if w.read.IsZero() != (body == "") {
+			t.Errorf("%s with the body %q may be read until %s", method, body, w.read)
+		}
 	}
 }

@@ -55,8 +55,6 @@ func (s *server) serveManifest(c *call) error {
 		return err
 	}
 	deadlines(c.w, c.Request, saidWithin+wait)
-	// no more is read, but a read deadline that passes ends the request
-	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(readWithin + wait))
 	ctx, cancel := context.WithTimeout(c.Context(), wait)
 	defer cancel()
 	has := c.Header.Get("If-None-Match")

@@ -68,25 +68,6 @@ func TestSnapshots(t *testing.T) {
 	}
 }
 
-// TestLongPollOutlastsReadTimeout waits for longer than the server waits for
-// requests; net/http would take that for the end of the client.
-func TestLongPollOutlastsReadTimeout(t *testing.T) {
-	a := start(t, world(), nil)
-	a.publish(7, "first", "some content")
-	server := httptest.NewUnstartedServer(web.New(web.Config{Store: a.store, Now: func() time.Time { return now }, Poll: 10 * time.Millisecond}))
-	server.Config.ReadTimeout = 50 * time.Millisecond
-	server.Start()
-	defer server.Close()
-	a.url = server.URL
-	const manifest = "/v1/snapshot/manifest"
-	tag := a.ask("edge", "GET", manifest, "").want(t, 200).header.Get("ETag")
-	began := time.Now()
-	a.ask("edge", "GET", manifest+"?wait=200ms", "", "If-None-Match: "+tag).want(t, 304)
-	if waited := time.Since(began); waited < 200*time.Millisecond {
-		t.Errorf("waited %s, want 200ms", waited)
-	}
-}
-
 // TestBrokenOff lets the server end while it answers: nobody may take that for
 // success.
 func TestBrokenOff(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // An api is a control plane's API on loopback, with a small registry:
 // root is an administrator, alice runs uni-x, bob nothing yet.
 type api struct {
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 	url   string
 }
@@ -56,20 +56,20 @@ func world() []registry.Object {
 	}
 }
 
-func start(t *testing.T, objects []registry.Object, edit func(*web.Config)) api {
-	t.Helper()
+func start(tb testing.TB, objects []registry.Object, edit func(*web.Config)) api {
+	tb.Helper()
 	clock := func() time.Time { return now }
-	s, err := store.Open(t.Context(), store.Config{Database: "sqlite:" + filepath.Join(t.TempDir(), "control.db"), Now: clock})
+	s, err := store.Open(tb.Context(), store.Config{Database: "sqlite:" + filepath.Join(tb.TempDir(), "control.db"), Now: clock})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var changes []store.Change
 	for _, o := range objects {
 		changes = append(changes, store.Put(o, store.New))
 	}
 	if objects != nil {
-		if _, err := s.Apply(t.Context(), "test", changes...); err != nil {
-			t.Fatal(err)
+		if _, err := s.Apply(tb.Context(), "test", changes...); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	c := web.Config{Store: s, Now: clock, Poll: 10 * time.Millisecond}
@@ -77,13 +77,13 @@ func start(t *testing.T, objects []registry.Object, edit func(*web.Config)) api 
 		edit(&c)
 	}
 	server := httptest.NewServer(web.New(c))
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		server.Close()
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	return api{t, s, server.URL}
+	return api{tb, s, server.URL}
 }
 
 // An answer is what came back.
