@@ -8,7 +8,8 @@
 //	waypost ctl crawl uni-x/de1 --wait 10m
 //
 // People get tables, and --json what the API said. What show prints, set -f
-// reads. A command that the server refuses fails with the server's words.
+// reads. A command that the server refuses fails with the server's words. The
+// exit code is 0 if all went well, 1 if not, 2 if the command line is wrong.
 package ctl
 
 import (

@@ -66,13 +66,20 @@ func control(env *testscript.Env) error {
 	return os.WriteFile(filepath.Join(env.WorkDir, "admin.token"), []byte(token+"\n"), 0o600)
 }
 
-// work KIND RESULT does the next job of a kind.
+// work KIND RESULT does the next job of a kind, or fails to.
 func work(ts *testscript.TestScript, neg bool, args []string) {
 	s, ctx := ts.Value(storeKey{}).(*store.Store), context.Background()
-	j, ok, err := s.Take(ctx, "test", args[:1], time.Minute)
-	ts.Check(err)
-	if !ok {
-		ts.Fatalf("no %s is queued", args[0])
+	var j store.Job
+	ready := false
+	for tick, end := time.NewTicker(10*time.Millisecond), time.After(10*time.Second); !ready; {
+		var err error
+		j, ready, err = s.Take(ctx, "test", args[:1], time.Minute)
+		ts.Check(err)
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("no %s is queued", args[0])
+		}
 	}
 	if neg {
 		ts.Check(s.Fail(ctx, j, errors.New(args[1])))

@@ -86,12 +86,16 @@ func (s *server) show(kind registry.Kind) func(*call) error {
 func (c *call) entry(status int, e store.Entry) error {
 	tag := etag(e.Revision)
 	c.w.Header().Set("ETag", tag)
-	if c.Method == http.MethodGet && c.Header.Get("If-None-Match") == tag {
+	if c.Method == http.MethodGet && c.tag("If-None-Match") == tag {
 		c.w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
 	return c.json(status, e.Object.Redacted())
 }
+
+// tag returns the entity tag in a header. Proxies that compress call ours weak;
+// they name the same bytes still.
+func (c *call) tag(header string) string { return strings.TrimPrefix(c.Header.Get(header), "W/") }
 
 func etag(revision int64) string { return strconv.Quote(strconv.FormatInt(revision, 10)) }
 
@@ -114,7 +118,7 @@ func (s *server) begin(c *call, kind registry.Kind) (ch change, err error) {
 	if exists && !c.caller.sees(c.world, ch.before.Object) {
 		return ch, c.caller.no(ch.before.Object, "")
 	}
-	switch want := c.Header.Get("If-Match"); {
+	switch want := c.tag("If-Match"); {
 	case want == "":
 	case !exists:
 		return ch, fail(http.StatusPreconditionFailed, "there is no %s %s any more", kind, ch.key)

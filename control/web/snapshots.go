@@ -57,7 +57,7 @@ func (s *server) serveManifest(c *call) error {
 	deadlines(c.w, c.Request, saidWithin+wait)
 	ctx, cancel := context.WithTimeout(c.Context(), wait)
 	defer cancel()
-	has := c.Header.Get("If-None-Match")
+	has := c.tag("If-None-Match")
 	for {
 		m, tag, err := s.manifest(c.Context())
 		if _, none := errors.AsType[*failure](err); err != nil && !none { // none: nothing is published yet

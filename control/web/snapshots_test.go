@@ -42,6 +42,7 @@ func TestSnapshots(t *testing.T) {
 	first := a.ask("edge", "GET", manifest, "").want(t, 200, "first")
 	tag := first.header.Get("ETag")
 	a.ask("edge", "GET", manifest, "", "If-None-Match: "+tag).want(t, 304)
+	a.ask("edge", "GET", manifest, "", "If-None-Match: W/"+tag).want(t, 304)
 	a.ask("edge", "GET", manifest+"?wait=50ms", "", "If-None-Match: "+tag).want(t, 304)
 
 	news := make(chan answer)

@@ -278,6 +278,11 @@ func TestNothingToSee(t *testing.T) {
 			t.Errorf("%s's %ss (-want +got): %s", tt.who, tt.kind, diff)
 		}
 	}
+	a.ask("root", "PATCH", "/v1/release/r", `{"paths":["pub/os/44"],"lift_at":"2026-06-01T00:00:00Z"}`).want(t, 201)
+	a.ask("alice", "GET", "/v1/release/r", "").want(t, 200)
+	a.ask("bob", "GET", "/v1/release/r", "").want(t, 404)
+	a.ask("bob", "PATCH", "/v1/site/bobs", `{}`).want(t, 201)
+	a.ask("bob", "GET", "/v1/release/r", "").want(t, 404) // anybody may ask for a site
 	a.ask("alice", "GET", "/v1/host/other/fr1", "").want(t, 404)
 	a.ask("alice", "GET", "/v1/audit", "").want(t, 403)
 	a.ask("alice", "GET", "/v1/audit?kind=host&key=other/fr1", "").want(t, 404)
