@@ -47,7 +47,7 @@ const lease = 20 * time.Second
 // time and that is younger than Refresh. It returns the version in force.
 func (p *Publisher) Publish(ctx context.Context) (version uint64, err error) {
 	err = p.alone(ctx, func(l store.Lease) error {
-		in, bad := p.inputs(ctx)
+		in, bad := p.Inputs(ctx)
 		if bad != nil {
 			return bad
 		}
@@ -122,8 +122,8 @@ func (p *Publisher) keep(ctx context.Context, l store.Lease) (stop func()) {
 	return func() { cancel(); <-over }
 }
 
-// inputs reads all that a snapshot is built from.
-func (p *Publisher) inputs(ctx context.Context) (in Inputs, err error) {
+// Inputs reads all that a snapshot is built from.
+func (p *Publisher) Inputs(ctx context.Context) (in Inputs, err error) {
 	in.Now = p.Now()
 	if in.World, _, err = p.Store.World(ctx); err != nil {
 		return in, err
