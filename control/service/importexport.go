@@ -172,9 +172,9 @@ func (c *ExportCommand) Run(ctx context.Context, out io.Writer) error {
 func (c *ExportCommand) write(w io.Writer, in publish.Inputs) (notes []string, err error) {
 	switch c.What {
 	case "rsync-acl":
-		text, notes := export.RsyncACL(in.World, c.Upstream, in.Resolve)
+		text, left := export.RsyncACL(in.World, c.Upstream, in.Resolve)
 		_, err = io.WriteString(w, text)
-		return notes, err
+		return left, err
 	case "rsync-filter":
 		return nil, export.RsyncFilter(w, in.World, in.Trees, c.Since, c.Strip)
 	}
