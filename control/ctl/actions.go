@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
@@ -103,6 +104,7 @@ func (w waiter) done(ctx context.Context, c *client, name web.JobName) (string, 
 		if _, err := c.into(ctx, http.MethodGet, path, nil, &got); err != nil && ctx.Err() == nil {
 			return "", err
 		}
+		got.Jobs = slices.DeleteFunc(got.Jobs, forLater)
 		pending := len(got.Jobs) == 0
 		for _, j := range got.Jobs {
 			if j.State == store.Queued || j.State == store.Running {
@@ -121,6 +123,12 @@ func (w waiter) done(ctx context.Context, c *client, name web.JobName) (string, 
 		case <-time.After(betweenLooks):
 		}
 	}
+}
+
+// forLater reports whether a job waits for its time, as a scan that is to look
+// again at what was too young: nobody asked for that one just now.
+func forLater(j web.Job) bool {
+	return j.State == store.Queued && j.Attempt == 0 && time.Until(j.At) > 10*time.Second
 }
 
 type passwordCommand struct {

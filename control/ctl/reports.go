@@ -81,7 +81,10 @@ func difference(e web.Event) string {
 
 // asWord returns a value, shortened.
 func asWord(value json.RawMessage) string {
-	text := []rune(strings.TrimSpace(asYAML(value)))
+	text := []rune(string(value))
+	if value[0] == '"' {
+		text = []rune(asYAML(value))
+	}
 	if len(text) > 60 {
 		return string(text[:60]) + "…"
 	}
