@@ -154,7 +154,7 @@ func (d *Desk) kept(ctx context.Context, r checkin.Receipt, o checkin.Outcome) (
 		case err == nil:
 			l = before
 		case errors.Is(err, store.ErrNotFound):
-			l = &registry.Listing{Host: r.Host, Category: o.Category, Seen: time.Unix(1, 0)} // long ago: a crawl is due
+			l = &registry.Listing{Host: r.Host, Category: o.Category, Seen: longAgo()}
 		default:
 			return nil, err
 		}

@@ -255,12 +255,21 @@ func (s *Service) crawl(ctx context.Context, order crawlOrder) (string, error) {
 		merged = registry.Listing{Host: order.Host, Category: order.Category, Seen: found.Seen}
 		result += ": " + report.Reason
 	}
+	if len(order.Only) > 0 { // the whole is due when it was due before
+		merged.Seen = job.Previous.Seen
+		if merged.Seen.IsZero() {
+			merged.Seen = longAgo()
+		}
+	}
 	if err = s.store.PutListing(ctx, &merged); err != nil {
 		return "", err
 	}
 	s.publishSoon()
 	return result, nil
 }
+
+// longAgo is when a host was seen that was never seen whole: a crawl is due.
+func longAgo() time.Time { return time.Unix(1, 0) }
 
 // crawlJob reads all that a crawl needs.
 func (s *Service) crawlJob(ctx context.Context, host, category string) (job crawl.Job, err error) {

@@ -12,6 +12,8 @@ package service
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +21,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +29,7 @@ import (
 	"github.com/waypost/waypost/control/checkin"
 	"github.com/waypost/waypost/control/crawl/pace"
 	"github.com/waypost/waypost/control/publish"
+	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
@@ -73,9 +77,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	s.publisher = &publish.Publisher{
 		Store: db, Key: key, Holder: s.worker, Now: time.Now, Log: log, Refresh: c.PublishEvery, Keep: c.Keep,
 	}
+	secret, err := secretKey(filepath.Join(c.DataDir, "secret.key"))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	desk := &Desk{Store: db, Publish: s.publishSoon, Now: time.Now}
 	s.handler = web.New(web.Config{
-		Store: db, Publish: s.publishSoon, Log: log,
+		Store: db, Publish: s.publishSoon, Log: log, Seal: secret.Seal,
 		Checkins: checkin.New(checkin.Config{Registry: desk, Holdings: desk, Log: log}),
 	})
 	if err = s.firstToken(ctx); err != nil {
@@ -95,8 +103,30 @@ func (s *Service) firstToken(ctx context.Context) error {
 		return err
 	}
 	file := filepath.Join(s.config.DataDir, "admin.token")
+	if err = os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil { // nobody would ever know it
+		_, bad := s.store.Apply(ctx, "first start", store.Delete(registry.KindToken, "admin", 0))
+		return errors.Join(err, bad)
+	}
 	s.log.Info("the first administrator's token", "file", file)
-	return os.WriteFile(file, []byte(token+"\n"), 0o600)
+	return nil
+}
+
+// secretKey reads the key that encrypts what mirrors need to pull from one
+// another, or makes it.
+func secretKey(file string) (key registry.SecretKey, err error) {
+	text, err := os.ReadFile(file) //nolint:gosec // in the data folder
+	switch {
+	case err == nil:
+		b, bad := hex.DecodeString(strings.TrimSpace(string(text)))
+		if bad != nil || len(b) != len(key) {
+			return key, fmt.Errorf("reading %s: want %d hexadecimal digits", file, 2*len(key))
+		}
+		return registry.SecretKey(b), nil
+	case !errors.Is(err, os.ErrNotExist):
+		return key, err
+	}
+	_, _ = rand.Read(key[:]) // never fails
+	return key, os.WriteFile(file, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
 }
 
 // signingKey reads the key, or makes it.
@@ -181,6 +211,9 @@ func (s *Service) serve(ctx context.Context) error {
 	return nil
 }
 
+// quiet is how long a change waits for others before it is published.
+const quiet = 300 * time.Millisecond
+
 // publishSoon asks for a publication.
 func (s *Service) publishSoon() {
 	select {
@@ -200,7 +233,12 @@ func (s *Service) publishing(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.wake:
+		case <-s.wake: // what belongs together often comes together
+			select {
+			case <-time.After(quiet):
+			case <-ctx.Done():
+				return
+			}
 		case <-tick.C:
 			change, err := s.store.LastChange(ctx)
 			if err != nil || change == seen && time.Since(last) < s.config.PublishEvery {
