@@ -167,10 +167,14 @@ func (d *Desk) kept(ctx context.Context, r checkin.Receipt, o checkin.Outcome) (
 		return nil, err
 	}
 	out := *l
-	out.Holds = slices.Clone(l.Holds)
+	out.Holds, out.Unknown = slices.Clone(l.Holds), slices.Clone(l.Unknown)
 	for i, dir := range m.Directories {
-		if slices.Contains(o.Embargoed, dir.Path) {
-			out.Holds.Add(m.Numbers[i])
+		if _, ok := slices.BinarySearch(o.Embargoed, dir.Path); ok { // they are sorted
+			n := m.Numbers[i]
+			out.Holds.Add(n)
+			if out.Unknown.Has(n) { // to a crawl before this
+				out.Unknown[n/64] &^= 1 << (n % 64)
+			}
 		}
 	}
 	return &out, nil

@@ -104,3 +104,31 @@ func TestDeskKeeps(t *testing.T) {
 		t.Errorf("published %d times", *published)
 	}
 }
+
+// TestDeskEmbargo: a crawl could not tell what is under embargo; a check-in can.
+func TestDeskEmbargo(t *testing.T) {
+	d, _ := newDesk(t)
+	m, err := d.Master(t.Context(), "os")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &registry.Listing{Host: "site/a", Category: "os", Seen: time.Now()}
+	l.Holds.Add(m.Numbers[1])
+	l.Unknown.Add(m.Numbers[2])
+	if err = d.Store.PutListing(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	err = d.Keep(t.Context(), checkin.Receipt{Host: "site/a", At: time.Now(), Outcomes: []checkin.Outcome{
+		{Category: "os", Embargoed: []string{"44"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := d.Listing(t.Context(), "site/a", "os")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !now.Holds.Has(m.Numbers[1]) || !now.Holds.Has(m.Numbers[2]) || now.Unknown.Has(m.Numbers[2]) {
+		t.Errorf("holds %b, unknown %b", now.Holds, now.Unknown)
+	}
+}
