@@ -1,0 +1,55 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestRollback publishes an old snapshot again: it lasts until a publication is
+// asked for.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	master := t.TempDir()
+	file(t, "a disc", master, "43/iso/disc.iso")
+	p := newPlane(t, master, "")
+	p.world(t)
+	p.scan(t)
+	a, b := serve(t, copyTree(t, master), nil), serve(t, copyTree(t, master), nil)
+	p.host(t, "a", []string{a.url})
+	p.host(t, "b", []string{b.url})
+	p.crawl(t, "a", "b")
+	e := p.edge(t)
+	wantSent(t, e, disc, a.url, b.url)
+	old := p.settled(t)
+
+	p.ctl(t, "host", "set", "s/a", "user_active=false")
+	wantSent(t, e, disc, b.url)
+	p.ctl(t, "rollback", strconv.FormatUint(old, 10), "--wait", "20s")
+	wantSent(t, e, disc, a.url, b.url)
+	p.ctl(t, "host", "set", "s/b", "bandwidth=1000") // a change publishes nothing now
+	held := p.version(t)
+	<-time.After(6 * time.Second) // three times that it looks for changes
+	if now := p.version(t); now != held {
+		t.Errorf("version %d was published over the roll-back, %d", now, held)
+	}
+	wantSent(t, e, disc, a.url, b.url)
+	p.ctl(t, "publish", "--wait", "20s")
+	wantSent(t, e, disc, b.url)
+}
+
+// TestLongPoll leaves an edge alone for longer than it waits for news.
+func TestLongPoll(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, t.TempDir(), "")
+	p.world(t)
+	p.settled(t)
+	e := p.edge(t)
+	<-time.After(34 * time.Second)
+	if strings.Contains(e.process.text(), "level=ERROR") {
+		t.Error("the edge complains")
+	}
+}
