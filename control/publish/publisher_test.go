@@ -165,3 +165,20 @@ func TestOneAtATime(t *testing.T) {
 		t.Error("two publish at a time")
 	}
 }
+
+// TestSwappedHoldings: two hosts that change places leave the same sections,
+// for others than before.
+func TestSwappedHoldings(t *testing.T) {
+	w := newWorld(t)
+	first := w.publish()
+	w.list("b")
+	none := listing("a")
+	none.Seen = w.clock
+	if err := w.Store.PutListing(t.Context(), none); err != nil {
+		t.Fatal(err)
+	}
+	second := w.publish()
+	if snap := w.read(second); second == first || len(holds(snap, "site/a")) != 0 || len(holds(snap, "site/b")) != 2 {
+		t.Errorf("version %d after %d: site/a holds %v, site/b %v", second, first, holds(snap, "site/a"), holds(snap, "site/b"))
+	}
+}

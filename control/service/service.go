@@ -254,7 +254,8 @@ func (s *Service) publishing(ctx context.Context) {
 		}
 		version, err := s.publisher.Publish(ctx)
 		switch {
-		case errors.Is(err, publish.ErrBusy):
+		case errors.Is(err, publish.ErrBusy): // it may have begun before the change that woke us
+			s.publishSoon()
 		case err != nil:
 			s.trouble(err)
 		default:
