@@ -54,7 +54,8 @@ func TestKill(t *testing.T) {
 	}
 	p.ctl(t, "host", "set", "s/m", "user_active=false")
 	until(t, 30*time.Second, "what is changed afterwards gets to the edge", func() bool {
-		return e.status(disc, outside) != http.StatusFound
+		code := e.status(disc, outside)
+		return code == http.StatusNotFound || code == http.StatusServiceUnavailable
 	})
 	wantText(t, p.ctl(t, "scan", "os", "--wait", "40s"), "done")
 }

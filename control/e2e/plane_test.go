@@ -38,7 +38,8 @@ func newPlane(t *testing.T, master, more string) *plane {
 	return p
 }
 
-// configure writes the configuration: nothing but the first scan comes by itself.
+// configure writes the configuration: nothing but the first scan comes by
+// itself, and files have their hash at once, though they were just written.
 func (p *plane) configure(t *testing.T, more string) {
 	t.Helper()
 	file(t, fmt.Sprintf(`control:
@@ -50,6 +51,7 @@ func (p *plane) configure(t *testing.T, more string) {
     - category: os
       type: directory
       path: %q
+      settle: -1s
       compute: {match: ['\.iso$']}
       mapping: {rules: [{regex: '^pub/os/(?P<v>\d+)$', prefix: 'os-${v}', arch: x86_64}]}
 %s`, p.address, p.master, more), p.dir, "control.yaml")

@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -56,8 +58,13 @@ func TestWholeWay(t *testing.T) {
 
 	e := p.edge(t)
 	until(t, soon, "the lists have the mirrors with the new metadata", func() bool {
-		return e.lists("os-43", outside, []string{whole.url, other.url, half.url}, []string{stale.url, "private.test"})
+		return e.lists("os-43", outside, []string{whole.url, other.url, half.url}, []string{"private.test"})
 	})
+	metalink := e.body("/metalink?repo=os-43&arch=x86_64", outside)
+	wantText(t, metalink, sha256Of(t, master, "43/repodata/repomd.xml"), "<mm0:alternates>", sha256Of(t, stale.dir, "43/repodata/repomd.xml"))
+	if strings.Contains(metalink, stale.url) {
+		t.Errorf("the stale mirror is in the metalink:\n%s", metalink)
+	}
 	wantSent(t, e, repomd, whole.url, other.url, half.url)
 	wantSent(t, e, disc, whole.url, other.url, stale.url)
 	dnfInstall(t, e, "hello", "world")
@@ -81,9 +88,19 @@ func TestWholeWay(t *testing.T) {
 	t.Log("a host is switched off")
 	p.ctl(t, "host", "set", "s/half", "user_active=false")
 	wantSent(t, e, repomd, whole.url)
-	if !e.lists("os-43", outside, []string{whole.url}, []string{half.url, other.url, stale.url}) {
+	if !e.lists("os-43", outside, []string{whole.url}, []string{half.url, other.url}) {
 		t.Errorf("want only %s in:\n%s", whole.url, e.body("/metalink?repo=os-43&arch=x86_64", outside))
 	}
+}
+
+// sha256Of returns the hash of a file in hexadecimal.
+func sha256Of(t *testing.T, path ...string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
 // wantSent waits until clients of a path are sent to exactly these mirrors.
