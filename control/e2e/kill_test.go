@@ -25,6 +25,10 @@ func TestKill(t *testing.T) {
 	for i := range 300 {
 		file(t, "more", master, fmt.Sprintf("43/more/%03d/file", i))
 	}
+	long := file(t, "", master, "43/long/disc.iso") // to hash it takes a second or two
+	if err := os.Truncate(long, 300<<20); err != nil {
+		t.Fatal(err)
+	}
 	p := newPlane(t, master, "  publish_every: 1ms\n") // each look publishes
 	p.world(t)
 	p.scan(t)
@@ -40,7 +44,7 @@ func TestKill(t *testing.T) {
 		file(t, "new", master, fmt.Sprintf("43/new/%d", i))
 		p.ctl(t, "scan", "os")
 		p.ctl(t, "publish")
-		<-time.After(time.Duration(i) * 60 * time.Millisecond)
+		<-time.After(time.Duration(i) * 250 * time.Millisecond)
 		p.process.kill()
 		p.start(t)
 	}
