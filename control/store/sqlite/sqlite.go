@@ -9,8 +9,10 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // and the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Open opens the database in a file, which is made if it is missing, and
@@ -36,7 +38,7 @@ func Open(path string) (read, write *sql.DB, err error) {
 		return nil, nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	write.SetMaxOpenConns(1)
-	if err = write.Ping(); err != nil { // makes the file
+	if err = makeFile(write); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), write.Close())
 	}
 	reading := url.Values{"_pragma": append(pragmas["_pragma"], "query_only(ON)")}
@@ -46,4 +48,18 @@ func Open(path string) (read, write *sql.DB, err error) {
 	}
 	read.SetMaxOpenConns(max(4, runtime.GOMAXPROCS(0)))
 	return read, write, nil
+}
+
+// makeFile makes the file and its write-ahead log. Where others do the same at
+// this moment, SQLite says so at once in place of waiting: a change of the
+// journal's mode does not obey busy_timeout.
+func makeFile(db *sql.DB) (err error) {
+	for range 200 {
+		err = db.Ping()
+		if busy, ok := errors.AsType[*sqlite.Error](err); !ok || busy.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	return err
 }
