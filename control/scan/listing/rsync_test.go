@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,7 +24,12 @@ import (
 func program(t *testing.T, script string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "rsync")
-	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+	// A test beside this one that forks now would inherit the open file, and
+	// running it would fail: text file busy (go.dev/issue/22315).
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(name, []byte("#!/bin/sh\n"+script), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return name
