@@ -212,7 +212,7 @@ func daemon(tb testing.TB, port int, name string, args ...string) {
 			_ = conn.Close()
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 	tb.Fatalf("%s does not listen", name)
 }

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,5 +48,32 @@ func TestReadConfigSaysAllThatIsWrong(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
+	}
+}
+
+// TestFirstTokenThatCannotBeWritten: nobody would know the token, so that the
+// next start makes another one.
+func TestFirstTokenThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	c := service.Config{DataDir: dir, Database: "sqlite:" + filepath.Join(dir, "control.db"), SigningKeyFile: filepath.Join(dir, "snapshot.key")}
+	file := filepath.Join(dir, "admin.token")
+	if err := os.Mkdir(file, 0o700); err != nil { // in the way
+		t.Fatal(err)
+	}
+	if _, err := service.New(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil {
+		t.Fatal("no error")
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	s, err := service.New(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = s.Store().Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err = os.Stat(file); err != nil {
+		t.Errorf("no token at the second start: %v", err)
 	}
 }

@@ -104,10 +104,24 @@ func (s *Service) firstToken(ctx context.Context) error {
 	}
 	file := filepath.Join(s.config.DataDir, "admin.token")
 	if err = os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil { // nobody would ever know it
-		_, bad := s.store.Apply(ctx, "first start", store.Delete(registry.KindToken, "admin", 0))
-		return errors.Join(err, bad)
+		return errors.Join(err, s.forgetToken(ctx, registry.HashToken(token)))
 	}
 	s.log.Info("the first administrator's token", "file", file)
+	return nil
+}
+
+// forgetToken deletes the token of this hash.
+func (s *Service) forgetToken(ctx context.Context, hash string) error {
+	entries, err := s.store.List(ctx, registry.KindToken)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if t, ok := e.Object.(*registry.Token); ok && t.Hash == hash {
+			_, err = s.store.Apply(ctx, "first start", store.Delete(registry.KindToken, t.Name, e.Revision))
+			return err
+		}
+	}
 	return nil
 }
 

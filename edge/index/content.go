@@ -18,9 +18,9 @@ type content struct {
 // compileContent gives directories under embargo no hosts at all.
 func compileContent(s *snapshot.Snapshot, p *paths) content {
 	n := len(s.Hosts)
-	in := interner{words: hostset.Words(n), ids: map[string]uint32{}}
+	in := interner{ids: map[string]uint32{}}
 	c := content{
-		words:    in.words,
+		words:    hostset.Words(n),
 		byDir:    make([]uint32, len(s.Directories)),
 		holes:    make(map[uint32]uint32, len(s.Files.Holes())),
 		complete: make([]bool, len(s.Directories)),

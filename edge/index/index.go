@@ -104,9 +104,8 @@ func (ix *Index) Map() *netblock.Map { return ix.clients.byAddr }
 
 // interner numbers equal sets equally.
 type interner struct {
-	words int
-	ids   map[string]uint32
-	flat  []uint64
+	ids  map[string]uint32
+	flat []uint64
 }
 
 // add returns the number of the set s.
