@@ -11,16 +11,16 @@ import (
 
 // rollback publishes an old snapshot under a new version. It lasts until an
 // operator asks for a publication.
-func (s *Service) rollback(ctx context.Context, version uint64) (string, error) {
-	now, err := s.publisher.Rollback(ctx, version)
+func (s *Service) rollback(ctx context.Context, order web.Rollback) (string, error) {
+	now, err := s.publisher.Rollback(ctx, order.Version)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("version %d has the content of version %d, until the next publish is asked for", now, version), nil
+	return fmt.Sprintf("version %d has the content of version %d, until the next publish is asked for", now, order.Version), nil
 }
 
 // publishNow publishes what is known now, also after a roll-back.
-func (s *Service) publishNow(ctx context.Context) (string, error) {
+func (s *Service) publishNow(ctx context.Context, _ web.Publish) (string, error) {
 	version, err := s.publisher.Publish(ctx)
 	if err != nil {
 		return "", err

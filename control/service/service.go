@@ -195,7 +195,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group.Go(func() error { s.schedule(ctx); return nil })
 	group.Go(func() error { s.publishing(ctx); return nil })
 	for n := range s.config.Workers {
-		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: jobs(), Lease: 20 * time.Second}
+		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: s.kinds(), Lease: 20 * time.Second}
 		group.Go(func() error { s.store.Work(ctx, w, s.do, s.trouble); return nil })
 	}
 	err := group.Wait()
