@@ -22,22 +22,24 @@ type crawlCommand struct {
 	Host     string `arg:"" help:"The host, SITE/NAME."`
 	Category string `arg:"" optional:"" help:"Default: all that it carries."`
 	Mode     string `help:"How much to look at: full, quick, metadata or canary." enum:"full,quick,metadata,canary" default:"full"`
+	Accept   bool   `name:"accept-loss" help:"Believe it even if the host seems to have lost very much."`
 	waiter
 }
 
 // Run asks for a crawl.
 func (k *crawlCommand) Run(ctx context.Context, c *client, p *printer) error {
-	return k.act(ctx, c, p, "crawl", web.Crawl{Host: k.Host, Category: k.Category, Mode: k.Mode})
+	return k.act(ctx, c, p, "crawl", web.Crawl{Host: k.Host, Category: k.Category, Mode: k.Mode, AcceptLoss: k.Accept})
 }
 
 type scanCommand struct {
 	Category string `arg:"" optional:"" help:"Default: all."`
+	Accept   bool   `name:"accept-loss" help:"Believe it even if very much has vanished from the master."`
 	waiter
 }
 
 // Run asks for a scan.
 func (s *scanCommand) Run(ctx context.Context, c *client, p *printer) error {
-	return s.act(ctx, c, p, "scan", web.Scan{Category: s.Category})
+	return s.act(ctx, c, p, "scan", web.Scan{Category: s.Category, AcceptLoss: s.Accept})
 }
 
 type publishCommand struct{ waiter }

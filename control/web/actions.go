@@ -30,11 +30,19 @@ type Crawl struct {
 	Host     string `json:"host"`               // its key
 	Category string `json:"category,omitempty"` // ""; all that the host carries, a job each
 	Mode     string `json:"mode,omitempty"`     // full, quick, metadata or canary; "": full
+
+	// AcceptLoss lets what is found count even if the host seems to have lost so
+	// much that a person should look first; it is for administrators.
+	AcceptLoss bool `json:"accept_loss,omitempty"`
 }
 
 // Scan asks for scans of the master. The key of a job is the category.
 type Scan struct {
 	Category string `json:"category,omitempty"` // "": all, a job each
+
+	// AcceptLoss lets what is found count even if so much has vanished that a
+	// person should look first.
+	AcceptLoss bool `json:"accept_loss,omitempty"`
 }
 
 // Publish asks for a snapshot of what is known now.
@@ -126,12 +134,15 @@ func (s *server) crawl(c *call) error {
 	if problems != nil {
 		return problems
 	}
+	if a.AcceptLoss && !c.caller.admin() {
+		return fail(http.StatusForbidden, "%s is no administrator: only one may accept a loss", c.caller.name())
+	}
 	keys := make([]string, len(categories))
 	for i, category := range categories {
 		keys[i] = a.Host + " " + category
 	}
 	return s.enqueue(c, JobCrawl, keys, func(key string) any {
-		return Crawl{Host: a.Host, Category: strings.TrimPrefix(key, a.Host+" "), Mode: a.Mode}
+		return Crawl{Host: a.Host, Category: strings.TrimPrefix(key, a.Host+" "), Mode: a.Mode, AcceptLoss: a.AcceptLoss}
 	})
 }
 
@@ -160,7 +171,7 @@ func (s *server) scan(c *call) error {
 	} else if _, ok := registry.Find[*registry.Category](c.world, a.Category); !ok {
 		return snapshot.Problems{{File: "scan", Key: "category", Text: fmt.Sprintf("no category has the name %.80q", a.Category)}}
 	}
-	return s.enqueue(c, JobScan, keys, func(key string) any { return Scan{key} })
+	return s.enqueue(c, JobScan, keys, func(key string) any { return Scan{Category: key, AcceptLoss: a.AcceptLoss} })
 }
 
 func (s *server) publish(c *call) error {
