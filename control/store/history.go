@@ -2,8 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
@@ -78,4 +83,78 @@ func (s *Store) AgeHistory(ctx context.Context, below string, replacedBefore tim
 		AND EXISTS (SELECT 1 FROM file_history newer WHERE newer.path = file_history.path
 			AND newer.since > file_history.since AND newer.since <= $2)`, below, stamp(replacedBefore))
 	return int(n), wrap("forgetting old versions of files", err)
+}
+
+// kindFile is the kind of metadata files in the audit log: they are no objects.
+const kindFile registry.Kind = "file"
+
+// ExpireHistory forgets at once, of each metadata file at or below a path, all
+// versions but the newest and as many older ones as are to be kept; "" is all.
+// Files that lose some are in the audit log under the kind file, with the
+// SHA-256 of what they had and have, and the registry's change moves on, so
+// that every process publishes. It returns how many versions were forgotten.
+func (s *Store) ExpireHistory(ctx context.Context, who, below string, older int) (int, error) {
+	gone := 0
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		change, err := raise(ctx, tx, "change", 1)
+		if err != nil {
+			return err
+		}
+		files, err := versionsBelow(ctx, tx, below)
+		if err != nil {
+			return err
+		}
+		a, item := &applying{who: who, at: s.now(), change: change, tx: tx}, 0
+		gone = 0 // of this attempt
+		for _, path := range slices.Sorted(maps.Keys(files)) {
+			had := files[path]
+			if len(had) <= older+1 {
+				continue
+			}
+			if err := a.expire(ctx, item, path, had, older+1); err != nil {
+				return err
+			}
+			gone, item = gone+len(had)-older-1, item+1
+		}
+		if gone == 0 {
+			return errNothing
+		}
+		return nil
+	})
+	if errors.Is(err, errNothing) {
+		return 0, nil
+	}
+	return gone, wrap("expiring metadata", err)
+}
+
+// versionsBelow returns the SHA-256 of all versions of files, the newest first.
+func versionsBelow(ctx context.Context, q querier, below string) (map[string][]string, error) {
+	files := map[string][]string{}
+	err := each(ctx, q, func(scan func(...any) error) error {
+		var path, sum string
+		err := scan(&path, &sum)
+		files[path] = append(files[path], sum)
+		return err
+	}, `SELECT path, sha256 FROM file_history WHERE ($1 = '' OR path = $1 OR substr(path, 1, length($1) + 1) = $1 || '/')
+		ORDER BY path, since DESC, sha256`, below)
+	return files, err
+}
+
+// expire forgets all but the first versions of a file, and writes that down.
+func (a *applying) expire(ctx context.Context, item int, path string, had []string, keep int) error {
+	for _, sum := range had[keep:] {
+		if _, err := exec(ctx, a.tx, `DELETE FROM file_history WHERE path = $1 AND sha256 = $2`, path, sum); err != nil {
+			return err
+		}
+	}
+	var docs [2][]byte
+	for i, sums := range [][]string{had, had[:keep]} {
+		var err error
+		if docs[i], err = json.Marshal(map[string][]string{"sha256": sums}); err != nil {
+			return err
+		}
+	}
+	_, err := exec(ctx, a.tx, `INSERT INTO audit (change, item, at, who, kind, key, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		a.change, item, stamp(a.at), a.who, kindFile, path, string(docs[0]), string(docs[1]))
+	return err
 }

@@ -62,27 +62,29 @@ const (
 // that is running does not count: it may have begun too early to see why the
 // new one was queued, which starts when it is over.
 func (s *Store) Enqueue(ctx context.Context, tasks ...Task) error {
-	err := s.update(ctx, func(tx *sql.Tx) error {
-		now := s.now()
-		for _, t := range tasks {
-			if t.At.IsZero() {
-				t.At = now
-			}
-			if t.Attempts == 0 {
-				t.Attempts = defaultAttempts
-			}
-			_, err := exec(ctx, tx, `INSERT INTO jobs (id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at)
-				VALUES ($1, $2, $3, $4, 'queued', $5, '', 0, $6, '', $7)
-				ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE SET payload = excluded.payload,
-				ready_at = CASE WHEN excluded.ready_at < jobs.ready_at THEN excluded.ready_at ELSE jobs.ready_at END`,
-				rand.Int64(), t.Kind, t.Key, t.Payload, stamp(t.At), t.Attempts, stamp(now)) //nolint:gosec // an identifier is no secret
-			if err != nil {
-				return fmt.Errorf("queueing %s %s: %w", t.Kind, t.Key, err)
-			}
+	return s.update(ctx, func(tx *sql.Tx) error { return s.enqueue(ctx, tx, tasks) })
+}
+
+// enqueue queues tasks in a transaction.
+func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, tasks []Task) error {
+	now := s.now()
+	for _, t := range tasks {
+		if t.At.IsZero() {
+			t.At = now
 		}
-		return nil
-	})
-	return err
+		if t.Attempts == 0 {
+			t.Attempts = defaultAttempts
+		}
+		_, err := exec(ctx, tx, `INSERT INTO jobs (id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at)
+			VALUES ($1, $2, $3, $4, 'queued', $5, '', 0, $6, '', $7)
+			ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE SET payload = excluded.payload,
+			ready_at = CASE WHEN excluded.ready_at < jobs.ready_at THEN excluded.ready_at ELSE jobs.ready_at END`,
+			rand.Int64(), t.Kind, t.Key, t.Payload, stamp(t.At), t.Attempts, stamp(now)) //nolint:gosec // an identifier is no secret
+		if err != nil {
+			return fmt.Errorf("queueing %s %s: %w", t.Kind, t.Key, err)
+		}
+	}
+	return nil
 }
 
 // Take gives a worker the job that has been ready for longest of some kinds,
