@@ -61,7 +61,8 @@ type Token struct {
 	// User is who it speaks for, for every scope but edge.
 	User string `json:"user,omitempty" yaml:"user"`
 
-	// Host is the key of the host it speaks for, for the scope checkin only.
+	// Host is the key of the host it speaks for, for the scopes checkin and read;
+	// it reads only who pulls from it and what changed in what it carries.
 	Host string `json:"host,omitempty" yaml:"host"`
 
 	// Edge is the name of the edge it speaks for, for the scope edge only.
@@ -150,7 +151,7 @@ func (t *Token) scopes() []Scope {
 	case t.User != "" && t.Host == "" && t.Edge == "":
 		return []Scope{ScopeRead, ScopeWrite, ScopeCrawl, ScopePublish, ScopeCheckin}
 	case t.Host != "" && t.User == "" && t.Edge == "":
-		return []Scope{ScopeCheckin}
+		return []Scope{ScopeCheckin, ScopeRead}
 	case t.Edge != "" && t.User == "" && t.Host == "":
 		return []Scope{ScopeEdge}
 	}

@@ -212,7 +212,7 @@ func (c caller) mayChangeToken(w *registry.World, before registry.Object, after 
 		}
 		limit = old
 	} else if after.User == "" {
-		return nil // a host's or an edge's has one scope, which no user's token has
+		return nil // what a host or an edge may do is about itself
 	}
 	for _, scope := range after.Scopes {
 		if !slices.Contains(limit.Scopes, scope) {

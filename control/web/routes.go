@@ -51,6 +51,11 @@ func (s *server) routes() []route {
 			method: "GET", path: "/v1/statistics", scope: r, text: "What edges counted. For administrators.",
 			query: []string{"dimension", "span", "from", "to"}, out: Counts{}, do: s.counts,
 		},
+		{
+			method: "GET", path: "/v1/exports/{format}", text: "What is published, for other programs. Open to all: json, text, html, mirrorlists, nginx, apache, haproxy, varnish, " +
+				"squid-refresh, squid-storeid. With a token with the scope read: rsync-acl (upstream), rsync-filter (categories, since, strip). For administrators: catalog, mirrormanager.",
+			query: []string{"upstream", "categories", "since", "strip"}, do: s.export,
+		},
 		{method: "GET", path: "/v1/snapshot/sections/{sha256}", scope: registry.ScopeEdge, text: "A section of a snapshot.", do: s.serveSection},
 	}
 	for _, kind := range registry.Kinds() {

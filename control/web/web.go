@@ -8,6 +8,7 @@
 //	GET              /v1/status, /v1/audit, /v1/jobs, /v1/snapshots
 //	GET              /v1/snapshot/manifest       for edges: what is published, with a long poll
 //	GET              /v1/snapshot/sections/{sha256}
+//	GET              /v1/exports/{format}        what is published, in the words of other programs
 //	GET POST         /v1/statistics              what edges counted
 //	POST             /v1/checkin, /xmlrpc        for mirrors, answered by control/checkin
 //	GET              /healthz, /readyz, /openapi.json
@@ -72,6 +73,7 @@ type server struct {
 	Config
 
 	published published
+	exports   exports
 	openapi   []byte
 }
 

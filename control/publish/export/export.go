@@ -12,11 +12,11 @@
 //	JSON         mirrors.json
 //	Text, HTML   lists of mirrors for people
 //
-// The cache of MirrorManager's mirrorlist-server is written by
-// [github.com/waypost/waypost/edge/snapshot/mirrormanager.Encode], the catalogue
-// file by [github.com/waypost/waypost/edge/snapshot/catalog.Encode].
+// [Formats] lists those that are made of a snapshot, with two more that packages
+// below edge/snapshot write: the cache of MirrorManager's mirrorlist-server, and
+// the catalogue file. These two and the rsync ACL are for operators.
 //
-// But for the rsync ACL, all of these are public: they never name a private
+// All others are public, the rsync filter to who may pull: they never name a private
 // host, one that is down, or anything under embargo. Those who serve static
 // rules know nothing of files, nor of a client but its country. So the rules of
 // nginx, Apache, HAProxy and Varnish name for a category only the hosts that

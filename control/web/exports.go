@@ -1,0 +1,245 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/waypost/waypost/control/publish/export"
+	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// Exports that are made of the registry and not of a snapshot.
+const (
+	rsyncACL    = "rsync-acl"
+	rsyncFilter = "rsync-filter"
+)
+
+// largestKept is the size, in bytes, up to which an export is kept in memory
+// until the next snapshot.
+const largestKept = 8 << 20
+
+// exports are those of the last snapshot, by format. All that ask for one at the
+// same time wait for one to make it.
+type exports struct {
+	mu   sync.Mutex
+	of   string              // guarded by mu; the ETag of the manifest
+	made map[string]exported // guarded by mu
+}
+
+// An exported is an export of a snapshot.
+type exported struct {
+	tag   string
+	text  []byte    // nil: too large to be kept
+	until time.Time // when an embargo ends and it is another one; zero: never
+}
+
+// export answers with an export: those that are public to all, the ACL to who is
+// pulled from, the filter to who pulls, the others to administrators.
+func (s *server) export(c *call) error {
+	name := c.PathValue("format")
+	format, ok := export.Find(name)
+	if !ok && name != rsyncACL && name != rsyncFilter {
+		return fail(http.StatusNotFound, "there is no export %.40q; there are: %s", name, strings.Join(exportNames(), ", "))
+	}
+	if ok && format.Public {
+		return s.exportSnapshot(c, format)
+	}
+	if err := s.authenticate(c, registry.ScopeRead); err != nil {
+		return err
+	}
+	switch {
+	case name == rsyncACL:
+		return s.exportACL(c)
+	case name == rsyncFilter:
+		return s.exportFilter(c)
+	case !c.caller.admin():
+		return fail(http.StatusForbidden, "the export %s names private mirrors: it is for administrators", name)
+	}
+	return s.exportSnapshot(c, format)
+}
+
+func exportNames() (names []string) {
+	for _, f := range export.Formats() {
+		names = append(names, f.Name)
+	}
+	return append(names, rsyncACL, rsyncFilter)
+}
+
+// exportSnapshot answers with the snapshot that was published last.
+func (s *server) exportSnapshot(c *call, format export.Format) error {
+	if err := c.known(nil); err != nil {
+		return err
+	}
+	m, of, err := s.manifest(c.Context())
+	if err != nil {
+		return err
+	}
+	e, err := s.exports.get(c.Context(), s, m, of, format, c.tag("If-None-Match"))
+	if err != nil {
+		return err
+	}
+	keep := "private, no-cache"
+	if format.Public {
+		keep = "public, max-age=60"
+	}
+	c.send(e, format.Type, keep)
+	return nil
+}
+
+// send answers with an export, unless the caller has it.
+func (c *call) send(e exported, mediaType, keep string) {
+	h := c.w.Header()
+	h.Set("ETag", e.tag)
+	h.Set("Cache-Control", keep)
+	if c.tag("If-None-Match") == e.tag {
+		c.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	deadlines(c.w, c.Request, saidWithin+time.Duration(len(e.text)/slowest)*time.Second)
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Length", strconv.Itoa(len(e.text)))
+	_, _ = c.w.Write(e.text) // whoever asked may be gone
+}
+
+// get returns an export of the snapshot with the manifest m, whose ETag is of.
+// The text may be missing where the caller has that of the tag.
+func (x *exports) get(ctx context.Context, s *server, m store.Manifest, of string, format export.Format, has string) (exported, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.of != of {
+		x.of, x.made = of, map[string]exported{}
+	}
+	e, ok := x.made[format.Name]
+	if ok && (e.until.IsZero() || s.Now().Before(e.until)) && (e.text != nil || e.tag == has) {
+		return e, nil
+	}
+	e, err := s.makeExport(ctx, m, format)
+	if err != nil {
+		return exported{}, err
+	}
+	kept := e
+	if len(e.text) > largestKept {
+		kept.text = nil
+	}
+	x.made[format.Name] = kept
+	return e, nil
+}
+
+// makeExport writes the snapshot of a manifest.
+func (s *server) makeExport(ctx context.Context, m store.Manifest, format export.Format) (exported, error) {
+	manifest, _, err := wire.OpenUnverified(m.Data) // it is our own, out of our own database
+	if err != nil {
+		return exported{}, fmt.Errorf("exporting version %d: %w", m.Version, err)
+	}
+	snap, err := wire.Decode(manifest, func(h wire.Hash) ([]byte, error) { return s.Store.Section(ctx, h.String()) })
+	if err != nil {
+		return exported{}, fmt.Errorf("exporting version %d: %w", m.Version, err)
+	}
+	at, until := asOf(snap, s.Now())
+	var text bytes.Buffer
+	notes, err := format.Write(&text, snap, at)
+	if err != nil {
+		return exported{}, err
+	}
+	s.Log.Debug("export made", "format", format.Name, "version", m.Version, "bytes", text.Len(), "notes", strings.Join(notes, "; "))
+	return exported{tag: tagOf(text.Bytes()), text: text.Bytes(), until: until}, nil
+}
+
+// asOf returns the time at which a snapshot came to say what it says now, so
+// that all processes export the same, and when it will say something else.
+func asOf(snap *snapshot.Snapshot, now time.Time) (at, until time.Time) {
+	at = snap.Created
+	for _, e := range snap.Embargoes {
+		switch {
+		case !e.LiftAt.After(now):
+			at = slices.MaxFunc([]time.Time{at, e.LiftAt}, time.Time.Compare)
+		case until.IsZero() || e.LiftAt.Before(until):
+			until = e.LiftAt
+		}
+	}
+	return at, until
+}
+
+func tagOf(text []byte) string { return strconv.Quote(wire.HashOf(text).String()[:32]) }
+
+// exportACL answers with who may pull from a host, which that host itself may
+// know and those who run it, or from the master.
+func (s *server) exportACL(c *call) error {
+	if err := c.known([]string{"upstream"}); err != nil {
+		return err
+	}
+	upstream := cmp.Or(c.parameter("upstream"), c.caller.token.Host)
+	if !c.caller.admin() && (upstream == "" || upstream != c.caller.token.Host && !c.caller.owns(c.world, upstream)) {
+		return fail(http.StatusForbidden, "%s may read only who pulls from a mirror of its own: give upstream=SITE/NAME", c.caller.name())
+	}
+	if _, ok := registry.Find[*registry.Host](c.world, upstream); !ok && upstream != "" {
+		return fail(http.StatusNotFound, "there is no host %.200q", upstream)
+	}
+	text, notes := export.RsyncACL(c.world, upstream, func(name string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(c.Context(), "ip", name)
+	})
+	for _, note := range notes {
+		s.Log.Warn("left out of an rsync ACL", "what", note)
+	}
+	c.send(exported{tag: tagOf([]byte(text)), text: []byte(text)}, plainText, "private, no-cache")
+	return nil
+}
+
+const plainText = "text/plain; charset=utf-8"
+
+// exportFilter answers with the rsync filter of the categories that the caller
+// may know.
+func (s *server) exportFilter(c *call) error {
+	if err := c.known([]string{"categories", "since", "strip"}); err != nil {
+		return err
+	}
+	since, err := strconv.ParseInt(cmp.Or(c.parameter("since"), "0"), 10, 64)
+	if err != nil {
+		return fail(http.StatusBadRequest, "since: want Unix seconds, got %.40q", c.parameter("since"))
+	}
+	scans, err := s.Store.Scans(c.Context())
+	if err != nil {
+		return err
+	}
+	wanted := strings.Split(c.parameter("categories"), ",")
+	var trees []*registry.Tree
+	for _, category := range registry.All[*registry.Category](c.world) {
+		if _, ok := scans[category.Name]; !ok || !c.pulls(category) || wanted[0] != "" && !slices.Contains(wanted, category.Name) {
+			continue
+		}
+		t, err := s.Store.Tree(c.Context(), category.Name)
+		if err != nil {
+			return err
+		}
+		trees = append(trees, t)
+	}
+	var text bytes.Buffer
+	if err = export.RsyncFilter(&text, c.world, trees, since, strings.Trim(c.parameter("strip"), "/")); err != nil {
+		return err
+	}
+	c.send(exported{tag: tagOf(text.Bytes()), text: text.Bytes()}, plainText, "private, no-cache")
+	return nil
+}
+
+// pulls reports whether the caller may know what is in a category: users those
+// that they see, a host those that it carries.
+func (c *call) pulls(category *registry.Category) bool {
+	h, ok := registry.Find[*registry.Host](c.world, c.caller.token.Host)
+	if ok && slices.ContainsFunc(h.Carries, func(carry registry.Carry) bool { return carry.Category == category.Name }) {
+		return true
+	}
+	return c.caller.sees(c.world, category)
+}

@@ -1,0 +1,186 @@
+package web_test
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waypost/waypost/control/publish/export"
+	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
+	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/snapshot/catalog"
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+const exportedCatalog = `
+categories: [{name: os, path: pub/os}, {name: next, path: pub/next}]
+hosts:
+- {name: uni-x/de1, country: DE, urls: {os: "https://de1.example.org/os", next: "https://de1.example.org/next"}}
+- {name: uni-x/hidden, private: true, asn: 680, urls: {os: "https://hidden.example.org/os"}}
+repositories: [{name: os-43, arch: x86_64, path: pub/os}]
+`
+
+// publishSnapshot publishes a snapshot as control/publish does.
+func (a api) publishSnapshot(version uint64, snap *snapshot.Snapshot) {
+	a.t.Helper()
+	var sections []string
+	m, err := wire.Encode(snap, func(_ wire.Hash, data []byte) error {
+		name, bad := a.store.PutSection(a.t.Context(), data)
+		sections = append(sections, name)
+		return bad
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	key, err := wire.NewKey()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	m.Version, m.Created = version, now
+	data, err := m.Sign(key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	l, ok, err := a.store.Acquire(a.t.Context(), "publish", "test", time.Minute)
+	if err != nil || !ok {
+		a.t.Fatal(ok, err)
+	}
+	err = a.store.PutManifest(a.t.Context(), l, store.Manifest{Version: version, Created: now, Data: data, Sections: sections})
+	if err = errors.Join(err, a.store.Release(a.t.Context(), l)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func exportedSnapshot(t *testing.T) *snapshot.Snapshot {
+	t.Helper()
+	s, err := catalog.Decode("c.yaml", []byte(exportedCatalog))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Created = now
+	for i := range s.Directories {
+		s.Directories[i].Number = uint32(i)
+	}
+	return s
+}
+
+func TestExports(t *testing.T) {
+	clock := now
+	a := start(t, append(world(), token("reader of de1", "", "uni-x/de1", "", registry.ScopeRead, registry.ScopeCheckin)),
+		func(c *web.Config) { c.Now = func() time.Time { return clock } })
+	a.ask("", "GET", "/v1/exports/json", "").want(t, 404, "nothing is published yet")
+	snap := exportedSnapshot(t)
+	snap.Embargoes = []snapshot.Embargo{{Path: "pub/next", LiftAt: now.Add(time.Hour)}}
+	a.publishSnapshot(1, snap)
+
+	first := a.ask("", "GET", "/v1/exports/json", "").want(t, 200, "de1.example.org/os")
+	tag := first.header.Get("ETag")
+	if first.header.Get("Cache-Control") != "public, max-age=60" || first.header.Get("Content-Type") != "application/json" || tag == "" {
+		t.Errorf("headers %v", first.header)
+	}
+	a.ask("", "GET", "/v1/exports/json", "", "If-None-Match: "+tag).want(t, 304)
+	if head := a.ask("", "HEAD", "/v1/exports/json", "").want(t, 200); head.body != "" || head.header.Get("ETag") != tag {
+		t.Errorf("HEAD: %+v", head)
+	}
+
+	clock = clock.Add(time.Hour) // an embargo ends by the clock alone
+	lifted := a.ask("", "GET", "/v1/exports/json", "", "If-None-Match: "+tag).want(t, 200, "pub/next")
+	if strings.Contains(first.body, "next") || lifted.header.Get("ETag") == tag {
+		t.Errorf("under embargo:\n%s", first.body)
+	}
+
+	a.publishSnapshot(2, exportedSnapshot(t))
+	if again := a.ask("", "GET", "/v1/exports/json", "").want(t, 200, "pub/next"); again.header.Get("ETag") == tag {
+		t.Error("the same ETag for another snapshot")
+	}
+	a.ask("", "GET", "/v1/exports/json?since=1", "").want(t, 400, "unknown query parameter")
+	a.ask("", "GET", "/v1/exports/word", "").want(t, 404, "there are: json, text")
+}
+
+// TestExportsHidePrivateHosts: what is open to all names none of them.
+func TestExportsHidePrivateHosts(t *testing.T) {
+	a := start(t, world(), nil)
+	a.publishSnapshot(1, exportedSnapshot(t))
+	for _, f := range export.Formats() {
+		path := "/v1/exports/" + f.Name
+		if !f.Public {
+			a.ask("", "GET", path, "").want(t, 401)
+			a.ask("alice", "GET", path, "").want(t, 403, "for administrators")
+			a.ask("reader", "GET", path, "").want(t, 200, "hidden.example.org")
+			continue
+		}
+		if got := a.ask("", "GET", path, "").want(t, 200); strings.Contains(got.body, "hidden") {
+			t.Errorf("%s names a private host:\n%s", f.Name, got.body)
+		}
+	}
+	lists := tar.NewReader(strings.NewReader(a.ask("", "GET", "/v1/exports/mirrorlists", "").want(t, 200).body))
+	head, err := lists.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(lists)
+	if err != nil || head.Name != "os-43/x86_64/DE" || !strings.Contains(string(text), "https://de1.example.org/os/\n") {
+		t.Errorf("%v: %s\n%s", err, head.Name, text)
+	}
+}
+
+func TestRsyncExports(t *testing.T) {
+	pulls := func(name, upstream, address string) *registry.Host {
+		return &registry.Host{
+			Site: "other", Name: name, Upstream: upstream, Tier: 2, PullAddresses: []string{address}, State: registry.Approved,
+			Activity: registry.Activity{AdminActive: true, UserActive: true},
+		}
+	}
+	a := start(t, append(world(), pulls("tier2", "uni-x/de1", "192.0.2.2"), pulls("tier1", "", "192.0.2.1"),
+		token("upstream", "", "uni-x/de1", "", registry.ScopeRead), token("stranger", "", "other/fr1", "", registry.ScopeRead)), nil)
+	for _, category := range []string{"os", "staff"} {
+		tree := &registry.Tree{Category: category, Directories: []registry.Directory{{Path: category + "-43", Changed: 200, Readable: true}, {Path: "embargoed", Changed: 200}}}
+		if err := a.store.PutTree(t.Context(), tree); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const acl, filter = "/v1/exports/rsync-acl", "/v1/exports/rsync-filter"
+	tests := []struct {
+		name, token, path string
+		status            int
+		has, lacks        string
+	}{
+		{"nobody", "", acl, 401, "want a token", ""},
+		{"check-in only", "host", acl, 403, "lacks the scope read", ""},
+		{"master's", "root", acl, 200, "192.0.2.1/32", "192.0.2.2"},
+		{"tier's", "root", acl + "?upstream=uni-x/de1", 200, "192.0.2.2/32", "192.0.2.1/"},
+		{"no such tier", "root", acl + "?upstream=x", 404, "there is no host", ""},
+		{"a host's own", "upstream", acl, 200, "192.0.2.2/32", "192.0.2.1/"},
+		{"another host's", "stranger", acl + "?upstream=uni-x/de1", 403, "of its own", ""},
+		{"who runs it", "alice", acl + "?upstream=uni-x/de1", 200, "192.0.2.2/32", ""},
+		{"a user asks for the master's", "alice", acl, 403, "of its own", ""},
+		{"filter without token", "", filter, 401, "want a token", ""},
+		{"filter", "root", filter, 200, "staff-43", "embargoed"},
+		{"filter of a user", "alice", filter + "?strip=/pub/&since=100", 200, "+ /os/os-43/*", "staff"},
+		{"filter of a host", "upstream", filter, 200, "os-43", "staff"},
+		{"filter of a host that carries nothing", "stranger", filter, 200, "- *", "os-43"},
+		{"filter of one category", "root", filter + "?categories=staff,none", 200, "staff-43", "os-43"},
+		{"filter since then", "root", filter + "?since=200", 200, "- *", "os-43"},
+		{"filter since when", "root", filter + "?since=soon", 400, "want Unix seconds", ""},
+		{"filter for an edge", "edge", filter, 403, "lacks the scope", ""},
+		{"a host reads nothing else", "upstream", "/v1/host", 200, `"objects":[]`, ""},
+		{"nor one by its name", "upstream", "/v1/host/uni-x/de1", 404, "there is no host", ""},
+		{"nor what is done", "upstream", "/v1/jobs", 403, "no administrator", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := a.ask(tt.token, "GET", tt.path, "").want(t, tt.status, tt.has)
+			if tt.lacks != "" && strings.Contains(got.body, tt.lacks) {
+				t.Errorf("has %s:\n%s", tt.lacks, got.body)
+			}
+			if tt.status == 200 && got.header.Get("Cache-Control") != "private, no-cache" {
+				t.Errorf("Cache-Control %q", got.header.Get("Cache-Control"))
+			}
+		})
+	}
+}
