@@ -3,6 +3,8 @@ package publish
 import (
 	"bytes"
 	"cmp"
+	"fmt"
+	"math/bits"
 	"path"
 	"slices"
 
@@ -10,73 +12,153 @@ import (
 	"github.com/waypost/waypost/edge/snapshot"
 )
 
-// addDirectories lists the directories of all trees, and the tops of
-// categories that were not scanned.
-func (b *builder) addDirectories() {
-	for i, c := range b.categories {
-		b.position[c.Name] = map[uint32]uint32{}
-		t := b.tree(c.Name)
-		if t == nil {
-			t = &registry.Tree{Directories: []registry.Directory{{Readable: true}}}
+// A Content is the part of a snapshot that hosts have nothing to do with: the
+// directories and files of all trees. It stays true while categories, releases,
+// trees and older versions are the same, and is what publishing spends most of
+// its time and memory on: 100 bytes a file. It is immutable.
+type Content struct {
+	directories []snapshot.Directory
+	files       snapshot.Files
+	position    []uint32          // by number: 1 above the position of the directory; 0: not there
+	numbers     []snapshot.Bitmap // by category: the numbers of its directories
+	notes       []string
+}
+
+// NewContent makes the content of in; Content and Listings there do not matter.
+func NewContent(in Inputs) *Content {
+	c := &collector{in: in, content: &Content{}}
+	for _, r := range registry.All[*registry.Release](in.World) {
+		c.released = append(c.released, r.Paths...)
+	}
+	c.addDirectories()
+	c.addFiles()
+	return c.content
+}
+
+// add adds the positions of a category's directories whose numbers are in
+// holds, and not in unknown, to has.
+func (c *Content) add(has *snapshot.Bitmap, category int, holds, unknown snapshot.Bitmap) {
+	if *has == nil {
+		*has = make(snapshot.Bitmap, (len(c.directories)+63)/64)
+	}
+	mine := c.numbers[category]
+	for i, word := range holds[:min(len(holds), len(mine))] {
+		word &= mine[i]
+		if i < len(unknown) {
+			word &^= unknown[i]
 		}
-		for _, d := range t.Directories {
-			b.addDirectory(uint32(i), c, d, b.tree(c.Name) != nil && !d.Partial)
+		for ; word != 0; word &= word - 1 {
+			at := c.position[i*64+bits.TrailingZeros64(word)] - 1
+			(*has)[at/64] |= 1 << (at % 64)
 		}
 	}
-	slices.SortStableFunc(b.entries, func(x, y entry) int { return cmp.Compare(x.Path, y.Path) })
-	b.entries = slices.CompactFunc(b.entries, func(x, y entry) bool { return x.Path == y.Path })
-	for at, e := range b.entries {
-		b.position[b.categories[e.Category].Name][e.Number] = uint32(at)
-		b.snap.Directories = append(b.snap.Directories, e.Directory)
+}
+
+// find returns a file by the number of its directory and its name.
+func (c *Content) find(f registry.FileRef) (file uint32, ok bool) {
+	if int(f.Directory) >= len(c.position) || c.position[f.Directory] == 0 {
+		return 0, false
+	}
+	return c.files.Find(c.position[f.Directory]-1, []byte(f.Name))
+}
+
+// An entry is a directory of the snapshot and where it comes from.
+type entry struct {
+	snapshot.Directory
+
+	tree, dir int // positions; tree -1: of no tree
+}
+
+// A collector makes one content.
+type collector struct {
+	in       Inputs
+	content  *Content
+	released []string // paths of releases
+	entries  []entry  // beside content.directories
+}
+
+// addDirectories lists the directories of all trees, and the tops of
+// categories that were not scanned. Where two categories have one, it is that of
+// the first.
+func (c *collector) addDirectories() {
+	categories := registry.All[*registry.Category](c.in.World)
+	for i, category := range categories {
+		tree := c.in.tree(category.Name)
+		if tree < 0 {
+			c.addDirectory(snapshot.Directory{Path: category.Path, Category: uint32(i)}, true, -1, 0)
+			continue
+		}
+		for dir, d := range c.in.Trees[tree].Directories {
+			out := snapshot.Directory{Path: path.Join(category.Path, d.Path), Category: uint32(i), Complete: !d.Partial}
+			c.addDirectory(out, d.Readable, tree, dir)
+		}
+	}
+	slices.SortStableFunc(c.entries, func(x, y entry) int { return cmp.Compare(x.Path, y.Path) })
+	c.entries = slices.CompactFunc(c.entries, func(x, y entry) bool { return x.Path == y.Path })
+	c.content.directories = make([]snapshot.Directory, len(c.entries))
+	c.content.numbers = make([]snapshot.Bitmap, len(categories))
+	for at, e := range c.entries {
+		c.content.directories[at] = e.Directory
+		if n := int(e.Number) + 1 - len(c.content.position); n > 0 {
+			c.content.position = append(c.content.position, make([]uint32, n)...)
+		}
+		c.content.position[e.Number] = uint32(at) + 1
+		c.content.numbers[e.Category].Add(e.Number)
 	}
 }
 
 // addDirectory lists a directory unless the world may not read it: then only
 // a release can say that it is to be there, once its embargo is lifted.
-func (b *builder) addDirectory(category uint32, c *registry.Category, d registry.Directory, complete bool) {
-	whole := path.Join(c.Path, d.Path)
-	if !d.Readable && !b.announced(whole) {
+func (c *collector) addDirectory(d snapshot.Directory, readable bool, tree, dir int) {
+	if !readable && !c.announced(d.Path) {
 		return
 	}
-	number, ok := b.in.Number(whole)
-	if !ok {
-		b.note("directory %s has no number", whole)
+	var ok bool
+	if d.Number, ok = c.in.Number(d.Path); !ok {
+		c.content.notes = append(c.content.notes, fmt.Sprintf("directory %s has no number", d.Path))
 		return
 	}
-	b.entries = append(b.entries, entry{
-		Directory: snapshot.Directory{Path: whole, Number: number, Category: category, Complete: complete},
-		files:     d.Files,
-	})
+	c.entries = append(c.entries, entry{d, tree, dir})
 }
 
 // announced reports whether a release names the path or one above it.
-func (b *builder) announced(whole string) bool {
-	return slices.ContainsFunc(b.released, func(p string) bool { return registry.Below(whole, p) })
+func (c *collector) announced(whole string) bool {
+	return slices.ContainsFunc(c.released, func(p string) bool { return registry.Below(whole, p) })
 }
 
 // addFiles lists what is known of files: those of scanned trees, each with
-// older versions that mirrors may still hold, and the hosts that lack it.
-func (b *builder) addFiles() {
+// older versions that mirrors may still hold.
+func (c *collector) addFiles() {
 	var files snapshot.FileBuilder
-	for at, e := range b.entries {
-		for _, f := range e.files {
-			lacking := b.lacking[registry.FileRef{Directory: e.Number, Name: f.Name}]
-			files.Add(uint32(at), f.Name, b.versions(e.Path, f), lacking)
+	for at, e := range c.entries {
+		if e.tree < 0 {
+			continue
+		}
+		for _, f := range c.filesOf(e) {
+			files.Add(uint32(at), f.Name, c.versions(e.Path, f), nil)
 		}
 	}
-	b.snap.Files = files.Build(len(b.entries))
+	c.content.files = files.Build(len(c.entries))
+}
+
+// filesOf returns the files of a directory.
+func (c *collector) filesOf(e entry) []registry.File {
+	if c.in.Files != nil {
+		return c.in.Files(e.tree, e.dir)
+	}
+	return c.in.Trees[e.tree].Directories[e.dir].Files
 }
 
 // versions returns a file's current version and the older ones. One whose hash
 // is withheld, as it may be incomplete yet, does not come before those that are
 // known: clients go on with the last good one.
-func (b *builder) versions(dir string, f registry.File) []snapshot.Version {
+func (c *collector) versions(dir string, f registry.File) []snapshot.Version {
 	versions := []snapshot.Version{f.Version()}
-	if b.in.Older == nil {
+	if c.in.Older == nil {
 		return versions
 	}
 	current := versions[0].Hashes[snapshot.SHA256]
-	older := b.in.Older(path.Join(dir, f.Name))
+	older := c.in.Older(path.Join(dir, f.Name))
 	if f.Hashes == nil && len(older) > 0 {
 		return older
 	}

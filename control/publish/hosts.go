@@ -2,6 +2,7 @@ package publish
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/edge/snapshot"
@@ -10,7 +11,6 @@ import (
 
 // addHosts lists the approved and active hosts and what they hold.
 func (b *builder) addHosts() {
-	b.lacking = map[registry.FileRef][]uint32{}
 	listings := map[string][]*registry.Listing{}
 	for _, l := range b.in.Listings {
 		listings[l.Host] = append(listings[l.Host], l)
@@ -25,7 +25,6 @@ func (b *builder) addHosts() {
 }
 
 func (b *builder) addHost(h *registry.Host, site *registry.Site, listings []*registry.Listing) {
-	number := uint32(len(b.snap.Hosts))
 	out := snapshot.Host{
 		Name: h.Key(), ID: h.Number, Bandwidth: h.Bandwidth, ASNs: h.ASNs, PeerASNs: h.PeerASNs,
 		Netblocks: b.netblocks(h), Private: h.Private || site.Private,
@@ -46,52 +45,58 @@ func (b *builder) addHost(h *registry.Host, site *registry.Site, listings []*reg
 			out.Place = &p
 		}
 	}
+	var used []*registry.Listing
 	for _, carry := range h.Carries {
-		b.addCarry(&out, carry)
+		category := slices.IndexFunc(b.categories, func(c *registry.Category) bool { return c.Name == carry.Category })
+		if category < 0 {
+			continue
+		}
+		b.addCarry(&out, carry, uint32(category))
 		for _, l := range listings {
 			if l.Category == carry.Category && !carry.AlwaysUpToDate {
-				b.addListing(&out, number, l)
+				b.content.add(&out.Has, category, l.Holds, l.Unknown)
+				used = append(used, l)
 			}
 		}
 	}
-	b.snap.Hosts = append(b.snap.Hosts, out)
+	b.snap.Hosts, b.listed = append(b.snap.Hosts, out), append(b.listed, used)
 }
 
 // addCarry adds where a host carries a category, for clients.
-func (b *builder) addCarry(out *snapshot.Host, carry registry.Carry) {
-	for i, c := range b.categories {
-		if c.Name != carry.Category {
-			continue
+func (b *builder) addCarry(out *snapshot.Host, carry registry.Carry, category uint32) {
+	m := snapshot.Mount{Category: category}
+	for _, u := range carry.URLs {
+		if !u.Private {
+			m.URLs = append(m.URLs, u.URL)
 		}
-		m := snapshot.Mount{Category: uint32(i)}
-		for _, u := range carry.URLs {
-			if !u.Private {
-				m.URLs = append(m.URLs, u.URL)
-			}
-		}
-		out.Mounts = append(out.Mounts, m)
 	}
+	out.Mounts = append(out.Mounts, m)
 	if carry.AlwaysUpToDate {
-		for _, at := range b.position[carry.Category] {
-			out.Has.Add(at)
-		}
+		b.content.add(&out.Has, int(category), b.content.numbers[category], nil)
 	}
 }
 
-// addListing adds what a host was seen to hold. Where it holds an older
-// version of a file, it counts as lacking the file: no client is sent there.
-func (b *builder) addListing(out *snapshot.Host, number uint32, l *registry.Listing) {
-	for dir, at := range b.position[l.Category] {
-		if l.Holds.Has(dir) && !l.Unknown.Has(dir) {
-			out.Has.Add(at)
+// addHoles adds the files, and which hosts lack some of them although they hold
+// the directory. A host that holds an older version of a file counts as lacking
+// it: no client is sent there.
+func (b *builder) addHoles() {
+	holes := map[uint32][]uint32{}
+	lacks := func(host int, f registry.FileRef) {
+		if file, ok := b.content.find(f); ok {
+			holes[file] = append(holes[file], uint32(host))
 		}
 	}
-	for _, f := range l.Lacks {
-		b.lacking[f] = append(b.lacking[f], number)
+	for host, listings := range b.listed {
+		for _, l := range listings {
+			for _, f := range l.Lacks {
+				lacks(host, f)
+			}
+			for _, f := range l.Older {
+				lacks(host, f.FileRef)
+			}
+		}
 	}
-	for _, f := range l.Older {
-		b.lacking[f.FileRef] = append(b.lacking[f.FileRef], number)
-	}
+	b.snap.Files = b.content.files.WithHoles(holes)
 }
 
 // netblocks returns a host's netblocks as prefixes.

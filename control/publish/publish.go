@@ -27,6 +27,16 @@ type Inputs struct {
 	Trees    []*registry.Tree    // one of each category that was scanned
 	Listings []*registry.Listing // one of each host and category that was seen
 
+	// Files returns the files of Trees[tree].Directories[dir], where the
+	// directories do not have them themselves. It is asked for the directories
+	// of each tree in their order; the files are good until it is asked again.
+	// Nil: directories have their files.
+	Files func(tree, dir int) []registry.File
+
+	// Content is what [NewContent] made of the same categories, releases, trees
+	// and older versions; nil: Build makes it.
+	Content *Content
+
 	// Number returns the number of a directory by its whole path. Every
 	// directory of Trees has one.
 	Number func(path string) (uint32, bool)
@@ -44,16 +54,17 @@ type Inputs struct {
 }
 
 // Build returns the snapshot of in, without a version, and notes of what it
-// left out, a line each. It costs about a microsecond a file.
+// left out, a line each. It costs about a microsecond a file where there is no
+// Content yet, and half a second for 1,000 hosts of 200,000 directories.
 func Build(in Inputs) (*snapshot.Snapshot, []string) {
-	b := &builder{in: in, snap: &snapshot.Snapshot{Created: in.Now}, position: map[string]map[uint32]uint32{}}
-	for _, r := range registry.All[*registry.Release](in.World) {
-		b.released = append(b.released, r.Paths...)
+	if in.Content == nil {
+		in.Content = NewContent(in)
 	}
+	b := &builder{in: in, snap: &snapshot.Snapshot{Created: in.Now}, content: in.Content, notes: slices.Clone(in.Content.notes)}
 	b.addCategories()
-	b.addDirectories()
+	b.snap.Directories = b.content.directories
 	b.addHosts()
-	b.addFiles()
+	b.addHoles()
 	b.addRepositories()
 	b.addOverrides()
 	b.addEmbargoes()
@@ -66,40 +77,27 @@ type builder struct {
 	snap  *snapshot.Snapshot
 	notes []string
 
+	content    *Content
 	categories []*registry.Category
-	released   []string                     // paths of releases
-	entries    []entry                      // beside snap.Directories
-	position   map[string]map[uint32]uint32 // by category and number: the position of a directory
-	lacking    map[registry.FileRef][]uint32
-}
-
-// An entry is a directory and what the master has in it.
-type entry struct {
-	snapshot.Directory
-	files []registry.File
+	listed     [][]*registry.Listing // by position of the host: what it was seen to hold
 }
 
 func (b *builder) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }
 
-// tree returns the tree of a category, nil if it was not scanned.
-func (b *builder) tree(category string) *registry.Tree {
-	for _, t := range b.in.Trees {
-		if t.Category == category {
-			return t
-		}
-	}
-	return nil
+// tree returns the position of a category's tree, -1 if it was not scanned.
+func (in *Inputs) tree(category string) int {
+	return slices.IndexFunc(in.Trees, func(t *registry.Tree) bool { return t.Category == category })
 }
 
 func (b *builder) addCategories() {
 	b.categories = registry.All[*registry.Category](b.in.World)
 	for _, c := range b.categories {
-		t := b.tree(c.Name)
+		t := b.in.tree(c.Name)
 		b.snap.Categories = append(b.snap.Categories, snapshot.Category{
 			Name: c.Name, Path: c.Path, Origin: c.Origin, Policy: policy(c.Policy),
-			Enumerated: t != nil && !t.Partial,
+			Enumerated: t >= 0 && !b.in.Trees[t].Partial,
 		})
 	}
 }
