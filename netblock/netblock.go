@@ -156,6 +156,9 @@ func (m *Map) Classes() int { return len(m.classes.tuples) }
 // Tuple returns what the class c stands for. It panics if there is no class c.
 func (m *Map) Tuple(c Class) Tuple { return m.classes.tuples[c] }
 
+// sweepAll is the number of changes from which on [Map.With] sweeps all blocks.
+const sweepAll = 1 << 16
+
 // With returns the Map for the same Config but the table t in one layer, and
 // leaves m as it is. changed must hold every prefix in which t and the layer's
 // table differ; more do no harm, and only their Prefix counts. So after
@@ -169,7 +172,8 @@ func (m *Map) Tuple(c Class) Tuple { return m.classes.tuples[c] }
 // Only cells that are touched by a prefix whose mapped value changed are swept:
 // a change between two values that Value maps to the same number rebuilds
 // nothing. A prefix shorter than 16 bits touches all cells under it, and a v6
-// cell, a /16, may hold a regional registry's whole space.
+// cell, a /16, may hold a regional registry's whole space. From [sweepAll]
+// changes on everything is swept: to ask each of them would take longer.
 func (m *Map) With(layer int, t *Table, changed []Change) *Map {
 	if m.frozen || m.cfg.Layers[layer].Map != nil {
 		panic("netblock: With on a frozen map, or on a layer that is a map")
@@ -178,6 +182,11 @@ func (m *Map) With(layer int, t *Table, changed []Change) *Map {
 	next.cfg.Layers[layer].Table = t
 	next.classes, next.rebuilt = m.classes.share(), 0
 	var v4, v6 touched
+	if len(changed) >= sweepAll {
+		v4.add(addr{}, 0, false)
+		next.rebuild(&v4, &v4)
+		return &next
+	}
 	for _, c := range changed {
 		x, n, is4, ok := splitPrefix(c.Prefix)
 		if !ok || m.effective(layer, x, n, is4) == next.effective(layer, x, n, is4) {

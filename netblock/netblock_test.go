@@ -63,6 +63,21 @@ func TestWithEqualsCompile(t *testing.T) {
 	}
 }
 
+// TestWithManyChanges has so many changes that everything is swept.
+func TestWithManyChanges(t *testing.T) {
+	u := newUniverse(1)
+	s := newSlow(u, 8)
+	cfg := s.config()
+	m := netblock.Compile(cfg)
+	changes := s.change(u, 1)
+	cfg.Layers[1].Table = cfg.Layers[1].Table.With(changes)
+	for len(changes) < 1<<16 {
+		changes = append(changes, changes...)
+	}
+	m = m.With(1, cfg.Layers[1].Table, changes)
+	checkMap(t, u, m, s)
+}
+
 func tuples(m *netblock.Map) (out []netblock.Tuple) {
 	for c := range m.Classes() {
 		out = append(out, m.Tuple(netblock.Class(c)))

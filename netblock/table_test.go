@@ -99,3 +99,44 @@ func TestNilTable(t *testing.T) {
 		t.Errorf("a nil table with one row has %d", got.Len())
 	}
 }
+
+func TestTableGetEqualsSlow(t *testing.T) {
+	for seed := range uint64(100) {
+		u := newUniverse(seed)
+		rows := u.entries(20)
+		table := netblock.NewTable(rows)
+		want := maps.Collect(table.All())
+		for _, e := range append(rows, u.entries(20)...) {
+			v, ok := table.Get(e.Prefix)
+			p := canonical(e.Prefix)
+			if w, wok := want[p]; v != w || ok != wok {
+				t.Fatalf("Get(%v) = %d, %t; want %d, %t", e.Prefix, v, ok, w, wok)
+			}
+		}
+		if _, ok := table.Get(netip.Prefix{}); ok {
+			t.Fatal("Get of the invalid prefix is ok")
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	for seed := range uint64(300) {
+		u := newUniverse(seed)
+		s := newSlow(u, 20)
+		from := netblock.NewTable(s.layers[0])
+		to := from.With(s.change(u, 0))
+		changes := netblock.Diff(from, to)
+		if diff := cmp.Diff(entries(to), entries(from.With(changes)), compare); diff != "" {
+			t.Fatalf("seed %d (-want +got):\n%s", seed, diff)
+		}
+		before := maps.Collect(from.All())
+		for _, c := range changes {
+			if v, ok := before[c.Prefix]; ok && !c.Delete && v == c.Value {
+				t.Fatalf("seed %d: %v is no change", seed, c)
+			}
+		}
+	}
+	if d := netblock.Diff(nil, nil); d != nil {
+		t.Errorf("nil and nil differ in %v", d)
+	}
+}
