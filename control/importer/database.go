@@ -2,7 +2,6 @@ package importer
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"path"
@@ -20,17 +19,19 @@ import (
 // hashes, and which host has which directory. name is the database's, for
 // errors and Left, where lines are the rows of a table; now is when it is read.
 //
-// Tables are read one after the other, in a few passes of memory's size; give it
-// a database that nobody writes to, or one restored from a dump. Passwords of
-// sites, which it keeps in clear, are hashed: that costs about 0.1 s each.
-// Administrators become users that cannot sign in yet.
-func MirrorManagerDB(ctx context.Context, name string, db *sql.DB, now time.Time) (*Result, error) {
+// Tables are read one after the other; give it a transaction that sees all of
+// them as they were at one moment. Passwords of sites, which it keeps in clear,
+// are hashed: that costs about 0.1 s each. Administrators become users that
+// cannot sign in yet, with the mail addresses of MirrorManager's own accounts
+// where it has any.
+func MirrorManagerDB(ctx context.Context, name string, db Querier, now time.Time) (*Result, error) {
 	d := newDump(name, now)
 	steps := []struct {
 		table, columns string
 		use            func(*row)
 	}{
 		{"site", "id, name, password, org_url, private, admin_active, user_active, all_sites_can_pull_from_me, downstream_comments", d.site},
+		{"mm_user", "id, user_name, email", d.user},
 		{"site_admin", "id, username, site_id", d.siteAdmin},
 		{"host", "id, name, site_id, robot_email, admin_active, user_active, disable_reason, country, bandwidth_int, comment, private, " +
 			"internet2, asn, asn_clients, max_connections, latitude, longitude", d.host},
@@ -56,6 +57,9 @@ func MirrorManagerDB(ctx context.Context, name string, db *sql.DB, now time.Time
 		{"embargoed_country", "id, country_code", d.embargoed},
 	}
 	for _, s := range steps {
+		if s.table == "mm_user" && !has(ctx, db, s.table) {
+			continue // people sign in elsewhere
+		}
 		if err := each(ctx, db, s.table, s.columns, s.use); err != nil {
 			return nil, fmt.Errorf("importing %s: %w", name, err)
 		}
@@ -70,6 +74,7 @@ type dump struct {
 	now time.Time
 
 	sites       map[int64]*registry.Site
+	mails       map[string]string // of people, by name
 	users       map[string]bool
 	hosts       map[int64]*registry.Host
 	products    map[int64]*registry.Product
@@ -115,7 +120,7 @@ type carry struct {
 func newDump(name string, now time.Time) *dump {
 	return &dump{
 		collector: newCollector(name), now: now,
-		sites: map[int64]*registry.Site{}, users: map[string]bool{}, hosts: map[int64]*registry.Host{},
+		sites: map[int64]*registry.Site{}, mails: map[string]string{}, users: map[string]bool{}, hosts: map[int64]*registry.Host{},
 		products: map[int64]*registry.Product{}, versions: map[int64]string{}, arches: map[int64]string{},
 		directories: map[int64]*directory{}, categories: map[int64]*category{}, carries: map[int64]*carry{},
 	}

@@ -9,14 +9,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	_ "modernc.org/sqlite" // stands in for PostgreSQL: the statements are the same
 
 	"github.com/waypost/waypost/control/importer"
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store/storetest"
 	"github.com/waypost/waypost/edge/snapshot"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 // database is a small MirrorManager2, of which testdata/mirrormanager.sql has
 // the tables as far as they are read.
@@ -28,6 +32,15 @@ func database(t *testing.T, changes ...string) *sql.DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	schema := "ATTACH ':memory:' AS information_schema; CREATE TABLE information_schema.tables (table_name TEXT); " +
+		"INSERT INTO information_schema.tables VALUES ('mm_user')"
+	fill(t, db, append([]string{schema}, changes...)...)
+	return db
+}
+
+// fill makes the tables, and then changes.
+func fill(t *testing.T, db *sql.DB, changes ...string) {
+	t.Helper()
 	text, err := os.ReadFile("testdata/mirrormanager.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +50,39 @@ func database(t *testing.T, changes ...string) *sql.DB {
 			t.Fatal(err)
 		}
 	}
-	return db
+}
+
+// A real PostgreSQL gives what SQLite gives.
+func TestMirrorManagerPostgres(t *testing.T) {
+	db, err := sql.Open("pgx", storetest.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it goes with the server
+	fill(t, db)
+	got, err := importer.MirrorManagerDB(t.Context(), "mm2", db, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := importer.MirrorManagerDB(t.Context(), "mm2", database(t), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashed := cmpopts.IgnoreFields(registry.Site{}, "PasswordHash") // salted
+	if d := cmp.Diff(want, got, hashed); d != "" {
+		t.Errorf("(-SQLite +PostgreSQL):\n%s", d)
+	}
+	if _, err = db.ExecContext(t.Context(), "DROP TABLE mm_user"); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // only read
+	if got, err = importer.MirrorManagerDB(t.Context(), "mm2", tx, now); err != nil || find[*registry.User](t, got, "anna").Mail != "" {
+		t.Errorf("without MirrorManager's own accounts: %v", err)
+	}
 }
 
 func find[T registry.Object](t *testing.T, r *importer.Result, key string) T {
@@ -77,6 +122,9 @@ func TestMirrorManagerDB(t *testing.T) {
 	repository := &registry.Repository{Name: "fedora-43", Arch: "x86_64", Path: "pub/fedora/linux/43", Category: "Fedora Linux", Version: "43"}
 	if d := cmp.Diff(repository, find[*registry.Repository](t, r, "fedora-43+x86_64")); d != "" {
 		t.Error(d)
+	}
+	if u := find[*registry.User](t, r, "anna"); u.Mail != "anna@example.org" {
+		t.Errorf("user %+v", u)
 	}
 	for _, key := range []string{"continent of IL", "netblock 10.0.0.0/8", "embargo on KP"} {
 		find[*registry.Override](t, r, key)

@@ -40,13 +40,21 @@ func (d *dump) site(r *row) {
 	d.allSites = append(d.allSites, s)
 }
 
+// user notes the mail address of a person; who signs in elsewhere has none.
+func (d *dump) user(r *row) {
+	name, mail := strings.TrimSpace(r.text("user_name")), strings.TrimSpace(r.text("email"))
+	if good := d.checked(r, "email", mail, &registry.User{Name: "x", Mail: mail}); good != nil {
+		d.mails[name] = mail
+	}
+}
+
 func (d *dump) siteAdmin(r *row) {
 	name := strings.TrimSpace(r.text("username"))
 	s, ok := of(d, r, "site_id", d.sites)
 	if !ok || slices.Contains(s.Admins, name) {
 		return
 	}
-	if !d.users[name] && !d.add(r.number, &registry.User{Name: name}) {
+	if !d.users[name] && !d.add(r.number, &registry.User{Name: name, Mail: d.mails[name]}) {
 		return
 	}
 	d.users[name] = true

@@ -10,6 +10,12 @@ import (
 	"time"
 )
 
+// A Querier reads a database: a [sql.DB], or a [sql.Tx] that sees it as it was at
+// one moment.
+type Querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // A row is a row of a foreign table. Its first wrong field is kept as err.
 type row struct {
 	table   string
@@ -21,7 +27,7 @@ type row struct {
 
 // each reads columns of a table in the order of the first, and calls use with
 // each row, which is good until use returns.
-func each(ctx context.Context, db *sql.DB, table, columns string, use func(*row)) (err error) {
+func each(ctx context.Context, db Querier, table, columns string, use func(*row)) (err error) {
 	r := &row{table: table, columns: strings.Split(columns, ", ")}
 	rows, err := db.QueryContext(ctx, "SELECT "+columns+" FROM "+table+" ORDER BY "+r.columns[0]) //nolint:gosec // G202: all three are written in this package
 	if err != nil {
@@ -46,6 +52,16 @@ func each(ctx context.Context, db *sql.DB, table, columns string, use func(*row)
 		return fmt.Errorf("reading table %s after row %d: %w", table, r.number, err)
 	}
 	return nil
+}
+
+// has reports whether there is a table.
+func has(ctx context.Context, db Querier, table string) (found bool) {
+	rows, err := db.QueryContext(ctx, "SELECT 1 FROM information_schema.tables WHERE table_name = $1", table)
+	if err != nil {
+		return false
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	return rows.Next() && rows.Err() == nil
 }
 
 // value returns the value of a column; nil is NULL.
