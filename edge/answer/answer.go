@@ -24,6 +24,7 @@ import (
 	"github.com/waypost/waypost/edge/match"
 	"github.com/waypost/waypost/edge/pick"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/statistics"
 	"github.com/waypost/waypost/geo"
 )
 
@@ -31,11 +32,17 @@ import (
 type View struct {
 	Index  *index.Index
 	Health *health.State // nil: all are up
+
+	Counter *statistics.Counter // where answers are counted; nil: nowhere
 }
 
 // An Engine holds the view in use. The zero value has none. It is safe for
 // any number of goroutines.
 type Engine struct {
+	// Counter returns where the answers made from a snapshot are counted. It is
+	// set before the first Swap. Nil: they are not counted.
+	Counter func(*snapshot.Snapshot) *statistics.Counter
+
 	view atomic.Pointer[View]
 	swap sync.Mutex // held while a new view is made; readers never take it
 }
@@ -53,6 +60,9 @@ func (e *Engine) Swap(ix *index.Index, state func(*index.Index) *health.State) {
 	if state != nil {
 		v.Health = state(ix)
 	}
+	if e.Counter != nil {
+		v.Counter = e.Counter(ix.Inputs().Snapshot)
+	}
 	e.view.Store(v)
 }
 
@@ -62,8 +72,9 @@ func (e *Engine) SetHealth(state func(*index.Index) *health.State) {
 	if v := e.View(); v != nil {
 		e.swap.Lock()
 		defer e.swap.Unlock()
-		ix := e.View().Index
-		e.view.Store(&View{Index: ix, Health: state(ix)})
+		next := *e.View()
+		next.Health = state(next.Index)
+		e.view.Store(&next)
 	}
 }
 

@@ -19,6 +19,8 @@ type lookup struct {
 
 	resolver bool // the client is the resolver, and scope is known already
 	scope    int  // of the answer so far, for the client's address
+
+	host uint32 // the number of the host that is named first, plus 1; 0: none so far
 }
 
 // place settles whose address the query is for.
@@ -52,7 +54,11 @@ func (l *lookup) answer(a *answer.Answer) []uint32 {
 	if !l.resolver {
 		l.scope = max(l.scope, a.Scope())
 	}
-	return a.Hosts()
+	hosts := a.Hosts()
+	if l.host == 0 && len(hosts) > 0 {
+		l.host = hosts[0] + 1
+	}
+	return hosts
 }
 
 // answerInOrder is answer for records in which the order of the hosts is part

@@ -12,6 +12,7 @@ import (
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/statistics"
 	"github.com/waypost/waypost/geo"
 	"github.com/waypost/waypost/netblock"
 )
@@ -128,7 +129,7 @@ func testIndex() *index.Index {
 }
 
 func testEngine(down ...health.Target) *answer.Engine {
-	e := &answer.Engine{}
+	e := &answer.Engine{Counter: new(statistics.Collector).Counter}
 	e.Swap(testIndex(), func(ix *index.Index) *health.State { return health.New(ix, down) })
 	return e
 }

@@ -8,12 +8,14 @@ import (
 	"github.com/waypost/waypost/edge/dns/zone"
 	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/statistics"
 )
 
 // answerTailored answers with the hosts that are best for the client.
 func (s *Server) answerTailored(w *Work, name *zone.Tailored) {
 	w.reply.Authoritative = true
 	if ok := s.fill(w, name); ok {
+		w.tally(statistics.DNS)
 		w.count.tailored.Add(1)
 		if w.answer.AllDown() {
 			w.count.allDown.Add(1)
@@ -95,6 +97,8 @@ func (s *Server) noHost(w *Work) {
 		s.negative(w, l.name.Zone)
 		return
 	}
+	l.host = 0
+	w.tally(statistics.Unserved)
 	r.OpenSet(wire.Answer)
 	for _, a := range l.name.Zone.Fallback {
 		if a = a.Unmap(); w.query.Type == wire.TypeA && a.Is4() || w.query.Type == wire.TypeAAAA && a.Is6() {

@@ -45,6 +45,7 @@ func (w *Work) writeCNAME(h uint32) bool {
 		r.DropSet()
 		return false
 	}
+	w.lookup.host = h + 1
 	r.CloseRecord()
 	r.CloseSet()
 	return true

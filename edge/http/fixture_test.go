@@ -14,6 +14,7 @@ import (
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/statistics"
 	"github.com/waypost/waypost/geo"
 	"github.com/waypost/waypost/netblock"
 )
@@ -147,7 +148,7 @@ func fixtureEngine(s *snapshot.Snapshot, down ...health.Target) *answer.Engine {
 			{Prefix: netip.MustParsePrefix("2001:db8::/32"), Value: de.Uint32()},
 		}),
 	})
-	e := &answer.Engine{}
+	e := &answer.Engine{Counter: new(statistics.Collector).Counter}
 	e.Swap(ix, func(ix *index.Index) *health.State { return health.New(ix, down) })
 	return e
 }

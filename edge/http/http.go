@@ -30,6 +30,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/waypost/waypost/edge/answer"
+	"github.com/waypost/waypost/edge/statistics"
 )
 
 // A Config is what a [Server] needs.
@@ -88,6 +89,8 @@ type request struct {
 	allDown bool // every eligible host was down
 	origin  bool // it was sent to an origin
 	shard   *shard
+	event   statistics.Event // what is counted of it
+	counts  bool             // it is about something that is counted
 
 	asked   answer.Query
 	answer  answer.Answer
@@ -109,13 +112,14 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	defer s.survive(ctx)
 	r, _ := s.pool.Get().(*request)
 	r.ctx, r.view = ctx, s.config.Engine.View()
-	r.kind, r.allDown, r.origin = Other, false, false
+	r.kind, r.allDown, r.origin, r.counts = Other, false, false, false
 	ctx.Response.Header.DisableNormalizing() // names are written as they should look
 	if ctx.Request.Header.ContentLength() != unframed {
 		ctx.SetConnectionClose()
 	}
 	s.route(r)
 	r.shard.count(r)
+	r.tally()
 	r.ctx, r.view, r.answer.View = nil, nil, nil
 	r.client, r.given, r.target = netip.Addr{}, "", target{}
 	s.pool.Put(r)

@@ -29,6 +29,7 @@ type list struct {
 	metalink bool
 	params   listParams
 	repo     string // the name of the repository, after redirection; "" where path= names the directory
+	number   uint32 // of the repository, plus 1; 0 where path= names the directory
 	target   index.Target
 	path     []byte        // of target
 	schemes  index.Schemes // of the hosts that are asked for
@@ -62,6 +63,9 @@ func (s *Server) mirrorlist(r *request) {
 	status := l.resolve(r.view.Index)
 	if status == 0 {
 		status = s.admit(r)
+	}
+	if status == 0 {
+		r.about(&l.target, l.number)
 	}
 	switch {
 	case status != 0:
@@ -104,7 +108,7 @@ func (l *list) refuse(status int, text string) int {
 // resolvePath finds the directory or file of path=, taken as decoded, or with
 // blanks for plus signs, or as it was sent.
 func (l *list) resolvePath(ix *index.Index) (status int) {
-	l.repo = ""
+	l.repo, l.number = "", 0
 	path, raw := l.params.value[paramPath], l.params.raw[paramPath]
 	switch {
 	case l.lookUp(ix, path):
@@ -182,11 +186,12 @@ func (l *list) findRepo(ix *index.Index, name, arch []byte) (status int) {
 	if ix.Disabled(l.repo) {
 		return l.refuse(fasthttp.StatusOK, textDisabled)
 	}
-	repo, ok := ix.Repository(l.repo, string(arch))
+	number, ok := ix.RepositoryNumber(l.repo, string(arch))
 	if !ok {
 		return fasthttp.StatusNotFound
 	}
-	l.path = append(l.path[:0], repo.Path...)
+	l.number = number + 1
+	l.path = append(l.path[:0], ix.Inputs().Snapshot.Repositories[number].Path...)
 	return 0
 }
 
@@ -339,12 +344,14 @@ func (s *Server) answerText(r *request) {
 func (l *list) appendHosts(buf []byte, r *request) []byte {
 	family := index.FamilyOf(r.client)
 	for _, h := range r.answer.Hosts() {
+		before := len(buf)
 		if len(l.params.protocols) > 0 {
 			buf = l.appendAskedURLs(buf, r, h)
-			continue
-		}
-		if u := r.answer.URL(h, textSchemes, family); u != nil && l.wants(r, h, u) {
+		} else if u := r.answer.URL(h, textSchemes, family); u != nil && l.wants(r, h, u) {
 			buf = append(append(buf, u.Base...), l.tail...)
+		}
+		if r.event.Host == 0 && len(buf) > before {
+			r.event.Host = h + 1
 		}
 	}
 	return buf

@@ -9,6 +9,7 @@ import (
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/statistics"
 	"github.com/waypost/waypost/geo"
 	"github.com/waypost/waypost/netblock"
 )
@@ -38,7 +39,7 @@ func listEngine(down ...health.Target) *answer.Engine {
 	if err != nil {
 		panic(err)
 	}
-	e := &answer.Engine{}
+	e := &answer.Engine{Counter: new(statistics.Collector).Counter}
 	e.Swap(index.Compile(index.Inputs{
 		Snapshot: listSnapshot(), Continents: continents,
 		Countries: netblock.NewTable([]netblock.Entry{

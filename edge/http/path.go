@@ -43,6 +43,7 @@ func (s *Server) answerPath(r *request) {
 
 // answerTarget answers for what is, or may be, on mirrors.
 func (s *Server) answerTarget(r *request, t *index.Target) {
+	r.about(t, 0)
 	if _, page := param(r.query, "mirrorlist"); page {
 		s.page(r, t)
 		return
@@ -85,6 +86,7 @@ func (s *Server) sidecar(r *request) bool {
 	if !t.HasFile {
 		return false
 	}
+	r.about(&t, 0)
 	f := fileOf(r.view.Index, &t)
 	switch suffix := string(r.path[dot+1:]); suffix {
 	case "meta4":
