@@ -3,6 +3,7 @@ package synth
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 
 	"github.com/waypost/waypost/edge/snapshot"
@@ -163,9 +164,39 @@ func (m *maker) addFiles(s *snapshot.Snapshot) {
 		for range m.IntN(1 + 4*(i%10/9)) {
 			lacks = append(lacks, uint32(m.IntN(m.c.Hosts)))
 		}
-		b.Add(uint32(m.IntN(len(s.Directories))), fmt.Sprintf("file-%d.iso", i), []snapshot.Version{v}, lacks)
+		versions := []snapshot.Version{v}
+		if i%20 == 19 {
+			versions = append(versions, older(v, 1), older(v, 2))
+		}
+		b.Add(uint32(m.IntN(len(s.Directories))), fmt.Sprintf("file-%d.iso", i), versions, lacks)
 	}
 	s.Files = b.Build(len(s.Directories))
+	addOlder(&s.Files)
+}
+
+// older returns a version before v.
+func older(v snapshot.Version, days byte) snapshot.Version {
+	sum := slices.Clone(v.Hashes[snapshot.SHA256])
+	sum[0] += days
+	v.MTime -= 86400 * int64(days)
+	v.Hashes[snapshot.SHA256] = sum
+	return v
+}
+
+// addOlder lets half of the hosts that lack a file with older versions hold one
+// of these.
+func addOlder(files *snapshot.Files) {
+	all := map[uint32][]snapshot.Holder{}
+	for file, lacks := range files.Holes() {
+		current, end := files.Versions(file)
+		lacks = slices.Compact(slices.Sorted(slices.Values(lacks)))
+		for i, h := range lacks[:(len(lacks)+1)/2] {
+			if older := end - current - 1; older > 0 {
+				all[file] = append(all[file], snapshot.Holder{Host: h, Version: current + 1 + uint32(i)%older})
+			}
+		}
+	}
+	*files = files.WithOlder(all)
 }
 
 func (m *maker) bytes(n int) []byte {

@@ -241,7 +241,7 @@ const shownNames = 10
 
 func writeDifference(out io.Writer, d *diff.Difference) {
 	fmt.Fprintf(out, "version %d → %d\n", d.From, d.To)
-	differs := len(d.HostsAdded)+len(d.HostsRemoved)+len(d.HostsChanged) > 0 || d.Zones
+	differs := len(d.HostsAdded)+len(d.HostsRemoved)+len(d.HostsChanged) > 0
 	for _, name := range d.HostsAdded {
 		fmt.Fprintf(out, "+ host %s\n", name)
 	}
@@ -266,9 +266,6 @@ func writeDifference(out io.Writer, d *diff.Difference) {
 		writeNames(out, "+ "+k.what, &k.changes.Added)
 		writeNames(out, "- "+k.what, &k.changes.Removed)
 		writeNames(out, "~ "+k.what, &k.changes.Changed)
-	}
-	if d.Zones {
-		fmt.Fprintln(out, "~ DNS zones")
 	}
 	if !differs {
 		fmt.Fprintln(out, "no difference")

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/hex"
 	"fmt"
@@ -61,6 +62,15 @@ type Files struct {
 	sum     []uint32 // by version: where its hashes start in sums
 	sums    []byte
 	lacks   map[uint32][]uint32 // by file: hosts whose directory holds it, but not this file
+	older   map[uint32][]Holder // by file: those of them that hold an older version
+}
+
+// A Holder is a host that holds an older version of a file instead of the
+// current one. Clients of a metalink that names that version as an alternate
+// can use it; all others must not be sent there.
+type Holder struct {
+	Host    uint32
+	Version uint32 // one of [Files.Versions], but not the first
 }
 
 // Len returns the number of files.
@@ -123,7 +133,8 @@ func (f *Files) Hash(version uint32, k HashKind) []byte {
 	return f.sums[at : at+uint32(k.Size())]
 }
 
-// Lacks returns the hosts that hold the file's directory but not the file.
+// Lacks returns the hosts that hold the file's directory but not the current
+// version of the file.
 func (f *Files) Lacks(file uint32) []uint32 { return f.lacks[file] }
 
 // Holes returns all files that some host lacks, and those hosts. Do not change it.
@@ -135,6 +146,33 @@ func (f *Files) WithHoles(lacks map[uint32][]uint32) Files {
 	next := *f
 	next.lacks = lacks
 	return next
+}
+
+// Older returns those of the hosts of [Files.Lacks] that hold an older version
+// that is still live. Only metadata has any.
+func (f *Files) Older(file uint32) []Holder { return f.older[file] }
+
+// AllOlder returns all files that have such hosts, and those. Do not change it.
+func (f *Files) AllOlder() map[uint32][]Holder { return f.older }
+
+// WithOlder returns the same files with other hosts that hold an older version
+// of some of them, by file. Each must be among those that lack the file, once.
+// It shares all columns with f.
+func (f *Files) WithOlder(older map[uint32][]Holder) Files {
+	next := *f
+	next.older = older
+	return next
+}
+
+// OlderVersion returns which of a file's older versions has the SHA-256 sum.
+func (f *Files) OlderVersion(file uint32, sum []byte) (version uint32, ok bool) {
+	v, to := f.Versions(file)
+	for v++; v < to; v++ {
+		if h := f.Hash(v, SHA256); h != nil && bytes.Equal(h, sum) {
+			return v, true
+		}
+	}
+	return 0, false
 }
 
 // A FileBuilder collects files in any order. The zero value is ready. It is

@@ -40,7 +40,6 @@ type Snapshot struct {
 	ContinentOverrides map[geo.Country]geo.Continent
 
 	Embargoes []Embargo
-	Zones     []byte // DNS zones in the words of their publisher; edges keep them as they are
 }
 
 // An Embargo hides a path and all below it until a time: to clients, it is not

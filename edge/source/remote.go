@@ -63,6 +63,7 @@ type Remote struct {
 	store  *wire.Store
 	client *http.Client
 
+	decoder  wire.Decoder
 	manifest []byte // the bytes of the one in use, or of the one on disk
 	version  uint64 // no older one is taken
 	etag     string // of the manifest that the control plane sent last
@@ -144,7 +145,7 @@ func (r *Remote) Restore() error {
 		return fmt.Errorf("reading the snapshot on disk: %w", err)
 	}
 	r.manifest, r.version = b, m.Version
-	s, err := wire.Decode(m, r.section)
+	s, err := r.decoder.Decode(m, r.section)
 	if err != nil {
 		return fmt.Errorf("reading the snapshot on disk: %w", err)
 	}
@@ -279,7 +280,7 @@ func (r *Remote) fetch(ctx context.Context, m *wire.Manifest) (*snapshot.Snapsho
 		if err := r.fetchMissing(ctx, m); err != nil {
 			return nil, err
 		}
-		s, err := wire.Decode(m, r.section)
+		s, err := r.decoder.Decode(m, r.section)
 		switch {
 		case err == nil:
 			return s, nil

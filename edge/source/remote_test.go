@@ -230,7 +230,7 @@ func TestRemoteFetches(t *testing.T) {
 	if counts.Changed != 2 || counts.Sections != uint64(len(m.Hashes())+2) || !counts.Current || counts.LastContact.IsZero() {
 		t.Errorf("counted %+v", counts)
 	}
-	if files, err := os.ReadDir(filepath.Join(dir, "sections")); err != nil || len(files) != 9 { // seven and two: a and c hold the same
+	if files, err := os.ReadDir(filepath.Join(dir, "sections")); err != nil || len(files) != 8 { // six and two: a and c hold the same
 		t.Errorf("%d files are kept, %v", len(files), err)
 	}
 }

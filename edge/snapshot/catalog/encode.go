@@ -125,9 +125,6 @@ func (e *encoder) survey() {
 			e.note("category %s: directories that are not named are taken to be there like those above them", c.Name)
 		}
 	}
-	if len(e.snap.Zones) > 0 {
-		e.note("DNS zones: left out")
-	}
 }
 
 func (e *encoder) categories() {

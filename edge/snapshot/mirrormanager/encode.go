@@ -119,9 +119,6 @@ func (e *encoder) survey() {
 	if n := len(e.snap.Files.Holes()); n > 0 {
 		e.report.odds("file that some hosts lack: they are listed for its directory", n, fmt.Sprintf("%d files", n))
 	}
-	if len(e.snap.Zones) > 0 {
-		e.report.odd("DNS zones left out", fmt.Sprintf("%d bytes", len(e.snap.Zones)))
-	}
 	e.report.Categories = len(e.snap.Categories)
 	e.number()
 }

@@ -179,12 +179,11 @@ func TestEncodeReport(t *testing.T) {
 	s.Embargoes = []snapshot.Embargo{
 		{Path: "pub/os/d01", LiftAt: roundTime.Add(time.Hour)}, {Path: "pub", LiftAt: roundTime}, {Path: "pub/os/d1", LiftAt: roundTime.Add(1)},
 	}
-	s.Categories[0].Enumerated, s.Categories[0].Origin, s.Zones = false, "https://o.example.org", []byte("zone")
+	s.Categories[0].Enumerated, s.Categories[0].Origin = false, "https://o.example.org"
 	data, report := encode(t, s)
 	want := []string{
 		"1 × category whose directories are not all known: only the known ones can be asked for: \"os\"",
 		"1 × origin of a category left out: \"os\"",
-		"1 × DNS zones left out: 4 bytes",
 		"4 × host got a new number: it had none of its own: h0: 1, h1: 2, h2: 3, h3: 4",
 		"1 × repository under embargo left out: \"os-c+++x86_64\"",
 		"2 × excluded countries of a host became a list of all others, without clients of no known country: h1, h2",

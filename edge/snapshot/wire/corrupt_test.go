@@ -49,7 +49,7 @@ func TestOpen(t *testing.T) {
 		{"unknown key", sign(other), "it is signed by the key " + wire.KeyID(public(other)[0]) + "; known is"},
 		{"changed", replace(`"version":`, `"version":1`), "the signature of key " + wire.KeyID(public(current)[0]) + " does not fit"},
 		{"another's name on it", bytes.Replace(sign(other), []byte(wire.KeyID(public(other)[0])), []byte(wire.KeyID(public(old)[0])), 1), "does not fit"},
-		{"later format", replace("snapshot 1", "snapshot 2"), `format "2" is not known, only 1 is`},
+		{"later format", replace("snapshot 2", "snapshot 3"), `format "3" is not known, those from 1 to 2 are`},
 		{"empty", nil, "want a first line"},
 		{"a page of a portal", []byte("<html>\n<body>\n"), "want a first line"},
 		{"cut in the first line", good[:10], "want a first line"},
@@ -218,8 +218,8 @@ func TestDecodeErrors(t *testing.T) {
 			m.Sections = slices.Delete(m.Sections, first[wire.Hosts], first[wire.Hosts]+1)
 		}, "the manifest has no section hosts"},
 		{"twice", func(m *wire.Manifest, first map[wire.Kind]int) {
-			m.Sections = append(m.Sections, m.Sections[first[wire.Zones]])
-		}, "section zones (%): the manifest has it twice"},
+			m.Sections = append(m.Sections, m.Sections[first[wire.Embargoes]])
+		}, "section embargoes (%): the manifest has it twice"},
 		{"a host twice", func(m *wire.Manifest, first map[wire.Kind]int) {
 			m.Sections = append(m.Sections, m.Sections[first[wire.Availability]])
 		}, "the manifest has it twice"},

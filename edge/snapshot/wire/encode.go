@@ -17,7 +17,10 @@ type encoder struct {
 }
 
 // A hole is a file that a host lacks although it holds the directory.
-type hole struct{ dir, file uint32 }
+type hole struct {
+	dir, file uint32
+	older     []byte // the SHA-256 of the version that it holds instead, nil for none
+}
 
 func newEncoder(s *snapshot.Snapshot) (*encoder, error) {
 	e := &encoder{snap: s, byNumber: make([]uint32, len(s.Directories)), holes: map[uint32][]hole{}}
@@ -67,13 +70,23 @@ func (e *encoder) findHoles() {
 		for file, end := files.In(pos); file < end; file++ {
 			for _, h := range files.Lacks(file) {
 				mine := e.holes[h]
-				if n := len(mine); n > 0 && mine[n-1] == (hole{pos, file}) {
+				if n := len(mine); n > 0 && mine[n-1].file == file {
 					continue // named twice
 				}
-				e.holes[h] = append(mine, hole{pos, file})
+				e.holes[h] = append(mine, hole{pos, file, olderSum(files, file, h)})
 			}
 		}
 	}
+}
+
+// olderSum returns the SHA-256 of the older version of a file that a host holds.
+func olderSum(files *snapshot.Files, file, host uint32) []byte {
+	for _, o := range files.Older(file) {
+		if o.Host == host {
+			return files.Hash(o.Version, snapshot.SHA256)
+		}
+	}
+	return nil
 }
 
 // parts returns the sections to be, in their order.
@@ -92,7 +105,6 @@ func (e *encoder) parts() []part {
 		{Repositories, "", len(s.Repositories), pack(func(p *packer) { packRepositories(p, s) })},
 		{Overrides, "", len(s.CountryOverrides) + len(s.ContinentOverrides), pack(func(p *packer) { packOverrides(p, s) })},
 		{Embargoes, "", len(s.Embargoes), pack(func(p *packer) { packEmbargoes(p, s.Embargoes) })},
-		{Zones, "", len(s.Zones), pack(func(p *packer) { p.blob(s.Zones) })},
 	}
 	return append(append(parts, e.fileParts()...), e.hostParts()...)
 }

@@ -15,8 +15,17 @@ import (
 	"time"
 )
 
-// Format is the number of the format that this program writes and reads.
-const Format = 1
+// Format is the number of the format that this program writes. It reads the one
+// before, too: an edge may be newer than its control plane, and starts from what
+// it has on disk; a control plane may roll back to what it published before.
+//
+//   - 2: availability names the older versions that hosts hold; there are no
+//     zones, which no publisher ever filled in.
+//   - 1: the first.
+const Format = 2
+
+// oldFormat is the first format that this program reads.
+const oldFormat = 1
 
 // MaxManifest is the most bytes a manifest may have: enough for 100,000 sections.
 const MaxManifest = 16 << 20
@@ -62,14 +71,15 @@ const (
 	Repositories Kind = "repositories" // with their redirects and those that are disabled
 	Overrides    Kind = "overrides"    // prefixes → countries, countries → continents
 	Embargoes    Kind = "embargoes"
-	Zones        Kind = "zones"
 	Files        Kind = "files"        // named by the number of the block of directories
 	Availability Kind = "availability" // named by the host
+
+	zones Kind = "zones" // of format 1; passed over
 )
 
 // single returns the kinds of which a snapshot has one section each.
 func single() []Kind {
-	return []Kind{Categories, Hosts, Directories, Repositories, Overrides, Embargoes, Zones}
+	return []Kind{Categories, Hosts, Directories, Repositories, Overrides, Embargoes}
 }
 
 // A Section is a section as the manifest names it.
@@ -218,8 +228,8 @@ func split(b []byte) (body []byte, signatures []signature, err error) {
 	if !ok || !ours {
 		return nil, nil, fmt.Errorf("want a first line %q, got %.40q", firstLine+strconv.Itoa(Format), line)
 	}
-	if string(number) != strconv.Itoa(Format) {
-		return nil, nil, fmt.Errorf("format %.20q is not known, only %d is: is this program older than the publisher's?", number, Format)
+	if n, err := strconv.Atoi(string(number)); err != nil || n < oldFormat || n > Format || strconv.Itoa(n) != string(number) {
+		return nil, nil, fmt.Errorf("format %.20q is not known, those from %d to %d are: is this program older than the publisher's?", number, oldFormat, Format)
 	}
 	text, rest, ok := bytes.Cut(rest, []byte("\n"))
 	if !ok {

@@ -5,7 +5,7 @@
 // not change has the same bytes, and so the same name, in the next snapshot:
 // an edge fetches only what it lacks, from whomever has it.
 //
-//	manifest ─┬─ categories, hosts, directories, repositories, overrides, embargoes, zones
+//	manifest ─┬─ categories, hosts, directories, repositories, overrides, embargoes
 //	          ├─ files         one for each block of directories
 //	          └─ availability  one for each host
 //
@@ -16,11 +16,11 @@
 //
 // Text of three kinds of lines:
 //
-//	waypost snapshot 1
+//	waypost snapshot 2
 //	{"version":1795303225697,"created":"2026-11-21T23:20:25.697Z","sections":[{"kind":"hosts","sha256":"…","size":…,"raw":…,"items":…}, …]}
 //	ed25519 KEY SIGNATURE
 //
-// The number is that of the format. Signatures (RFC 8032) are over the first
+// The number is that of the format ([Format]). Signatures (RFC 8032) are over the first
 // two lines with their ends; there may be several, so that keys can change.
 // KEY is [KeyID], SIGNATURE is in base64.
 //
@@ -34,10 +34,11 @@
 // Directories have a number that is assigned once and never again
 // ([snapshot.Directory]). Sections name them by it, and edges give them
 // positions when they decode. A section of files holds [BlockSize] numbers; a
-// host's availability is a bitmap of numbers, and the files that are missing
-// where the directory is held, by name. Numbers and names that the snapshot does
-// not have are passed over: they were, and their publisher need not write every
-// host's section anew when a directory goes.
+// host's availability is a bitmap of numbers, the files that are missing where
+// the directory is held, by name, and which older version of some of these the
+// host holds instead, by SHA-256. Numbers, names and versions that the snapshot
+// does not have are passed over: they were, and their publisher need not write
+// every host's section anew when a directory goes or an alternate ages out.
 //
 // # Safety
 //
@@ -149,16 +150,24 @@ func (p *part) encode(z *zstd.Encoder) (Section, []byte, error) {
 // of a section; Decode verifies them, and calls get from several goroutines.
 // The error names the section that is wrong, and why.
 func Decode(m *Manifest, get func(Hash) ([]byte, error)) (*snapshot.Snapshot, error) {
-	d := &decoder{manifest: m, get: get, snap: &snapshot.Snapshot{Version: m.Version, Created: m.Created}}
-	var err error
-	if d.zstd, err = newUnpacker(); err != nil {
-		return nil, err
+	return new(Decoder).Decode(m, get)
+}
+
+// A Decoder decodes one snapshot after the other. Each shares with the one
+// before the columns of sections that both have, which it neither asks for nor
+// reads again: one host's change costs little more than its section. The zero
+// value is ready. It keeps the last snapshot in memory, and is for one
+// goroutine.
+type Decoder struct{ last *decoder }
+
+// Decode is [Decode]. After an error the next call shares with the last
+// snapshot that was good.
+func (d *Decoder) Decode(m *Manifest, get func(Hash) ([]byte, error)) (*snapshot.Snapshot, error) {
+	next := &decoder{manifest: m, get: get, former: d.last, snap: &snapshot.Snapshot{Version: m.Version, Created: m.Created}}
+	if err := next.decode(); err != nil {
+		return nil, fmt.Errorf("decoding snapshot %d: %w", m.Version, err)
 	}
-	defer d.zstd.Close()
-	for _, step := range []func() error{d.index, d.tables, d.files, d.availability} {
-		if err = step(); err != nil {
-			return nil, fmt.Errorf("decoding snapshot %d: %w", m.Version, err)
-		}
-	}
-	return d.snap, nil
+	next.get, next.former = nil, nil
+	d.last = next
+	return next.snap, nil
 }

@@ -46,7 +46,7 @@ func Example() {
 	fmt.Println(len(opened.Sections), "sections,", len(sections), "different ones")
 	// Output:
 	// 1800000000000 us1 true <nil>
-	// 9 sections, 8 different ones
+	// 8 sections, 7 different ones
 }
 
 // published is a snapshot in its published form.
@@ -89,7 +89,6 @@ func random(seed uint64) *snapshot.Snapshot {
 	s.ContinentOverrides = map[geo.Country]geo.Continent{{'T', 'R'}: {'E', 'U'}, {'C', 'Y'}: {'A', 'S'}}
 	s.CountryOverrides = append(s.CountryOverrides, snapshot.CountryOverride{Prefix: netip.MustParsePrefix("2001:db8::/32"), Country: geo.Country{'D', 'E'}})
 	s.Embargoes = []snapshot.Embargo{{Path: "pub/cat0/x", LiftAt: time.UnixMilli(1_900_000_000_123).UTC()}}
-	s.Zones = []byte("zones: []\n")
 	s.Created = s.Created.UTC()
 	return s
 }
@@ -121,7 +120,9 @@ func plain(s *snapshot.Snapshot) plainSnapshot {
 		for file, end := s.Files.In(dir); file < end; file++ {
 			lacks := slices.Clone(s.Files.Lacks(file))
 			slices.Sort(lacks)
-			line := fmt.Sprintf("%d/%s lacks %v:", dir, s.Files.Name(file), slices.Compact(lacks))
+			older := slices.Clone(s.Files.Older(file))
+			slices.SortFunc(older, func(a, b snapshot.Holder) int { return int(a.Host) - int(b.Host) })
+			line := fmt.Sprintf("%d/%s lacks %v, older %v:", dir, s.Files.Name(file), slices.Compact(lacks), older)
 			v, last := s.Files.Versions(file)
 			for ; v < last; v++ {
 				line += fmt.Sprintf(" %d %d %d %x", s.Files.Size(v), s.Files.MTime(v), s.Files.Kinds(v), s.Files.Sums(v))
@@ -218,6 +219,71 @@ func TestEncodeErrors(t *testing.T) {
 	full := fmt.Errorf("the disk is full")
 	if _, err := wire.Encode(random(1), func(wire.Hash, []byte) error { return full }); err == nil || !strings.Contains(err.Error(), full.Error()) {
 		t.Errorf("put failed: got %v", err)
+	}
+}
+
+// What a host holds in an older version costs its own section, and leaves the
+// others as they were in format 1.
+func TestOlderVersions(t *testing.T) {
+	s := random(4)
+	older := s.Files.AllOlder()
+	s.Files = s.Files.WithOlder(nil)
+	before := encode(t, s)
+	for file, holders := range older {
+		s.Files = s.Files.WithOlder(map[uint32][]snapshot.Holder{file: holders[:1]})
+		after := encode(t, s)
+		want := []string{"availability " + s.Hosts[holders[0].Host].Name}
+		if diff := cmp.Diff(want, changed(before.manifest, after.manifest)); diff != "" {
+			t.Errorf("file %d (-want +got):\n%s", file, diff)
+		}
+	}
+	if len(older) == 0 {
+		t.Error("no file has older versions")
+	}
+}
+
+// A version that is not live any more is passed over: the host lacks the file.
+func TestVersionIsGone(t *testing.T) {
+	build := func(versions ...byte) *snapshot.Snapshot {
+		s := &snapshot.Snapshot{
+			Categories:  []snapshot.Category{{Name: "os", Policy: snapshot.Policy{Minimum: 5, Bands: snapshot.AllBands}}},
+			Hosts:       []snapshot.Host{{Name: "stale", Has: snapshot.Bitmap{1}}},
+			Directories: []snapshot.Directory{{Path: "os"}},
+		}
+		var all []snapshot.Version
+		for _, v := range versions {
+			version := snapshot.Version{Size: 1}
+			version.Hashes[snapshot.SHA256] = bytes.Repeat([]byte{v}, 32)
+			all = append(all, version)
+		}
+		var b snapshot.FileBuilder
+		b.Add(0, "repomd.xml", all, []uint32{0})
+		s.Files = b.Build(1)
+		return s
+	}
+	held := build(3, 2, 1)
+	held.Files = held.Files.WithOlder(map[uint32][]snapshot.Holder{0: {{Host: 0, Version: 2}}})
+	old := encode(t, held)
+	for _, tt := range []struct {
+		name string
+		now  *snapshot.Snapshot
+		want []snapshot.Holder
+	}{
+		{"a new version comes", build(4, 3, 2, 1), []snapshot.Holder{{Host: 0, Version: 3}}},
+		{"the version ages out", build(4, 3, 2), nil},
+		{"there is but one version", build(4), nil},
+	} {
+		p := encode(t, tt.now)
+		at, was := p.each()[wire.Availability], old.each()[wire.Availability]
+		p.manifest.Sections[at] = old.manifest.Sections[was]
+		p.sections[old.manifest.Sections[was].Hash] = old.sections[old.manifest.Sections[was].Hash]
+		back, err := wire.Decode(p.manifest, p.get)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tt.want, back.Files.Older(0)); diff != "" || !slices.Equal(back.Files.Lacks(0), []uint32{0}) {
+			t.Errorf("%s: lacks %v, older (-want +got):\n%s", tt.name, back.Files.Lacks(0), diff)
+		}
 	}
 }
 

@@ -72,7 +72,6 @@ type Difference struct {
 	Repositories Changes `json:"repositories"` // NAME+ARCH, with redirects and disabled names
 	Overrides    Changes `json:"overrides"`
 	Embargoes    Changes `json:"embargoes"`
-	Zones        bool    `json:"zones_changed"`
 }
 
 // A comparison is one at work.

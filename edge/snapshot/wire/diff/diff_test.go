@@ -83,10 +83,9 @@ func TestOf(t *testing.T) {
 			s.Repositories = []snapshot.Repository{{Name: "r", Arch: "x", Path: "top"}}
 			s.Disabled = map[string]bool{"d": true, "e": false}
 			s.Embargoes = []snapshot.Embargo{{Path: "top/b", LiftAt: time.Unix(1, 0)}}
-			s.Zones = []byte("z")
 		}, diff.Difference{
 			Categories: diff.Changes{Changed: names("os")}, Repositories: diff.Changes{Added: names("disabled d", "r+x")},
-			Embargoes: diff.Changes{Added: names("top/b")}, Zones: true,
+			Embargoes: diff.Changes{Added: names("top/b")},
 		}},
 	}
 	for _, tt := range tests {

@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -59,7 +58,6 @@ func (c *comparison) tables() {
 	c.d.Repositories = compareMaps(repositories(c.a), repositories(c.b))
 	c.d.Overrides = compareMaps(overrides(c.a), overrides(c.b))
 	c.d.Embargoes = compareMaps(embargoes(c.a), embargoes(c.b))
-	c.d.Zones = !bytes.Equal(c.a.Zones, c.b.Zones)
 }
 
 func categories(s *snapshot.Snapshot) map[string]snapshot.Category {
