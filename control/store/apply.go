@@ -174,16 +174,25 @@ func (a *applying) delete(ctx context.Context, r ref) error {
 	}
 	switch r.kind {
 	case registry.KindHost:
-		_, err := exec(ctx, a.tx, `DELETE FROM listings WHERE host = $1`, r.key)
-		return err
+		return a.forget(ctx, "host", r.key)
 	case registry.KindCategory:
-		if _, err := exec(ctx, a.tx, `DELETE FROM listings WHERE category = $1`, r.key); err != nil {
+		if err := a.forget(ctx, "category", r.key); err != nil {
 			return err
 		}
 		if _, err := exec(ctx, a.tx, `DELETE FROM trees WHERE category = $1`, r.key); err != nil {
 			return err
 		}
 		return deleteBlob(ctx, a.tx, treeBlob(r.key))
+	}
+	return nil
+}
+
+// forget deletes what was seen of a host or of a category, which column says.
+func (a *applying) forget(ctx context.Context, column, key string) error {
+	for _, table := range []string{"listings", "crawls", "standings"} {
+		if _, err := exec(ctx, a.tx, `DELETE FROM `+table+` WHERE `+column+` = $1`, key); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -71,8 +71,9 @@ func (s *Store) Listing(ctx context.Context, host, category string) (*registry.L
 	return s.codec.DecodeListing(data)
 }
 
-// Listings calls f with every listing seen since a time, in no order; the zero
-// time is for all. f's error ends it. They are read one by one: 1,000 of 200,000
+// Listings calls f with every listing seen since a time, in no order, but for
+// those of hosts that crawls have taken out of all lists ([Standing.Out]); the
+// zero time is for all. f's error ends it. They are read one by one: 1,000 of 200,000
 // directories take about 0.05 s.
 func (s *Store) Listings(ctx context.Context, since time.Time, f func(*registry.Listing) error) error {
 	err := each(ctx, s.read, func(scan func(...any) error) error {
@@ -85,6 +86,7 @@ func (s *Store) Listings(ctx context.Context, since time.Time, f func(*registry.
 			return err
 		}
 		return f(l)
-	}, `SELECT data FROM listings WHERE seen_at >= $1`, stamp(since))
+	}, `SELECT data FROM listings l WHERE seen_at >= $1
+		AND NOT EXISTS (SELECT 1 FROM standings s WHERE s.host = l.host AND s.category = l.category AND s.out_at > 0)`, stamp(since))
 	return wrap("reading listings", err)
 }

@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/waypost/waypost/control/registry"
+)
+
+// A Crawl is what a crawl of a host and category found.
+type Crawl struct {
+	Host, Category string
+	At             time.Time // when it began
+	Mode           string    // full, quick, metadata or canary
+	Outcome        string    // in words: ok, failed, …
+	Reason         string    // why it is not ok
+	Held           string    // why its listing is not believed; "": it is
+	Method         string    // by which it was listed: rsync, http, …
+	Took           time.Duration
+
+	Holds, Lacks, Unknown int // directories
+	Requests, Bytes       int64
+
+	// Details is a JSON object of all else. Sightings is one of versions of
+	// metadata files: their SHA-256 by path below the category's top, "" for one
+	// that nobody knows. Only the newest crawl that has sightings keeps them.
+	Details, Sightings string
+}
+
+// A Notice is something that people are told, though not again and again.
+type Notice struct {
+	Event, About string
+
+	// Every is how much time passes at least before they are told again. Below
+	// zero they are not told, and it is forgotten that they were.
+	Every time.Duration
+
+	// Task tells them.
+	Task Task
+}
+
+// A Settlement is all that becomes of a crawl.
+type Settlement struct {
+	Crawl    Crawl
+	Standing Standing // of the crawl's host and category
+
+	// Merge returns the listing to keep in place of the newest one, which is
+	// empty if there is none; nil: it stays. It may be called more than once.
+	// Merge itself may be nil.
+	Merge func(newest registry.Listing) *registry.Listing
+
+	Notices []Notice
+	Tasks   []Task
+
+	Keep int // how many crawls of a host and category are kept
+}
+
+// Settle keeps what became of a crawl, all of it or nothing. If its host is not
+// in the registry any more it is [ErrNotFound].
+func (s *Store) Settle(ctx context.Context, t Settlement) error {
+	host, category := t.Crawl.Host, t.Crawl.Category
+	t.Standing.Host, t.Standing.Category = host, category
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		var there bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM objects WHERE kind = $1 AND key = $2)`, string(registry.KindHost), host).Scan(&there)
+		switch {
+		case err != nil:
+			return err
+		case !there:
+			return ErrNotFound
+		}
+		if t.Merge != nil {
+			if err = s.changeListing(ctx, tx, host, category, t.Merge); err != nil {
+				return err
+			}
+		}
+		if err = putCrawl(ctx, tx, t.Crawl, t.Keep); err != nil {
+			return err
+		}
+		if err = putStanding(ctx, tx, t.Standing); err != nil {
+			return err
+		}
+		tasks := t.Tasks
+		for _, n := range t.Notices {
+			tell, err := s.notice(ctx, tx, n)
+			if err != nil {
+				return err
+			}
+			if tell {
+				tasks = append(tasks[:len(tasks):len(tasks)], n.Task)
+			}
+		}
+		return s.enqueue(ctx, tx, tasks)
+	})
+	return wrap(fmt.Sprintf("keeping the crawl of %s on %s", category, host), err)
+}
+
+// ChangeListing changes the listing of a host and category, which nobody else
+// changes meanwhile. change gets an empty one if there is none, and returns the
+// one to keep, nil to leave it. It may be called more than once.
+func (s *Store) ChangeListing(ctx context.Context, host, category string, change func(registry.Listing) *registry.Listing) error {
+	err := s.update(ctx, func(tx *sql.Tx) error { return s.changeListing(ctx, tx, host, category, change) })
+	return wrap(fmt.Sprintf("changing the listing of %s on %s", category, host), err)
+}
+
+func (s *Store) changeListing(ctx context.Context, tx *sql.Tx, host, category string, change func(registry.Listing) *registry.Listing) error {
+	before := registry.Listing{Host: host, Category: category}
+	var data []byte
+	// this update changes nothing, and holds the row until the transaction ends
+	err := each(ctx, tx, func(scan func(...any) error) error { return scan(&data) },
+		`UPDATE listings SET seen_at = seen_at WHERE host = $1 AND category = $2 RETURNING data`, host, category)
+	if err != nil {
+		return err
+	}
+	exists := data != nil
+	if exists {
+		l, err := s.codec.DecodeListing(data)
+		if err != nil {
+			return err
+		}
+		before = *l
+	}
+	after := change(before)
+	if after == nil {
+		return nil
+	}
+	statement := `INSERT INTO listings (host, category, seen_at, data) VALUES ($1, $2, $3, $4)` // one of two at once fails, and looks again
+	if exists {
+		statement = `UPDATE listings SET seen_at = $3, data = $4 WHERE host = $1 AND category = $2`
+	}
+	_, err = exec(ctx, tx, statement, host, category, stamp(after.Seen), s.codec.EncodeListing(after))
+	return err
+}
+
+// putCrawl keeps a crawl, and forgets old ones.
+func putCrawl(ctx context.Context, tx *sql.Tx, c Crawl, keep int) error {
+	_, err := exec(ctx, tx, `INSERT INTO crawls (`+crawlColumns+`, sightings)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (host, category, at) DO NOTHING`,
+		c.Host, c.Category, stamp(c.At), c.Mode, c.Outcome, clean(c.Reason), clean(c.Held), c.Method, c.Took.Milliseconds(),
+		c.Holds, c.Lacks, c.Unknown, c.Requests, c.Bytes, clean(c.Details), clean(c.Sightings))
+	if err != nil {
+		return err
+	}
+	if c.Sightings != "" {
+		_, err = exec(ctx, tx, `UPDATE crawls SET sightings = '' WHERE host = $1 AND category = $2 AND at < $3 AND sightings <> ''`,
+			c.Host, c.Category, stamp(c.At))
+		if err != nil {
+			return err
+		}
+	}
+	_, err = exec(ctx, tx, `DELETE FROM crawls WHERE host = $1 AND category = $2 AND sightings = '' AND at <
+		(SELECT MIN(at) FROM (SELECT at FROM crawls WHERE host = $1 AND category = $2 ORDER BY at DESC LIMIT $3) newest)`,
+		c.Host, c.Category, max(keep, 1))
+	return err
+}
+
+const crawlColumns = `host, category, at, mode, outcome, reason, held, method, took, holds, lacks, unknown, requests, bytes, details`
+
+// Crawls returns crawls, the newest first. An empty host or category is for all.
+// They come without sightings, for which there is [Store.Sightings].
+func (s *Store) Crawls(ctx context.Context, host, category string, limit int) (crawls []Crawl, err error) {
+	err = each(ctx, s.read, func(scan func(...any) error) error {
+		var c Crawl
+		var at, took int64
+		err := scan(&c.Host, &c.Category, &at, &c.Mode, &c.Outcome, &c.Reason, &c.Held, &c.Method, &took,
+			&c.Holds, &c.Lacks, &c.Unknown, &c.Requests, &c.Bytes, &c.Details)
+		c.At, c.Took = unstamp(at), time.Duration(took)*time.Millisecond
+		crawls = append(crawls, c)
+		return err
+	}, `SELECT `+crawlColumns+` FROM crawls WHERE ($1 = '' OR host = $1) AND ($2 = '' OR category = $2)
+		ORDER BY at DESC, host, category LIMIT $3`, host, category, limit)
+	return crawls, wrap("reading crawls", err)
+}
+
+// Sightings calls f with the newest sightings of each host and category, as
+// [Crawl] has them; category may be empty for all. f's error ends it.
+func (s *Store) Sightings(ctx context.Context, category string, f func(host, category, sightings string) error) error {
+	err := each(ctx, s.read, func(scan func(...any) error) error {
+		var host, of, sightings string
+		if err := scan(&host, &of, &sightings); err != nil {
+			return err
+		}
+		return f(host, of, sightings)
+	}, `SELECT host, category, sightings FROM crawls WHERE sightings <> '' AND ($1 = '' OR category = $1)`, category)
+	return wrap("reading sightings", err)
+}
+
+// Seen returns when it was last known what each host holds of each category.
+func (s *Store) Seen(ctx context.Context) (map[Place]time.Time, error) {
+	seen := map[Place]time.Time{}
+	err := each(ctx, s.read, func(scan func(...any) error) error {
+		var p Place
+		var at int64
+		err := scan(&p.Host, &p.Category, &at)
+		seen[p] = unstamp(at)
+		return err
+	}, `SELECT host, category, seen_at FROM listings`)
+	return seen, wrap("reading when hosts were seen", err)
+}
+
+// notice reports whether people are to be told of something now, and notes that
+// they are.
+func (s *Store) notice(ctx context.Context, tx *sql.Tx, n Notice) (tell bool, err error) {
+	if n.Every < 0 {
+		_, err = exec(ctx, tx, `DELETE FROM told WHERE event = $1 AND about = $2`, n.Event, n.About)
+		return false, err
+	}
+	now := s.now()
+	rows, err := exec(ctx, tx, `INSERT INTO told (event, about, at) VALUES ($1, $2, $3)
+		ON CONFLICT (event, about) DO UPDATE SET at = excluded.at WHERE told.at <= $4`,
+		n.Event, n.About, stamp(now), stamp(now.Add(-n.Every)))
+	return rows > 0, err
+}
+
+// Pending returns the keys of the jobs of a kind that are queued or run.
+func (s *Store) Pending(ctx context.Context, kind string) (map[string]bool, error) {
+	keys := map[string]bool{}
+	err := each(ctx, s.read, func(scan func(...any) error) error {
+		var key string
+		err := scan(&key)
+		keys[key] = true
+		return err
+	}, `SELECT key FROM jobs WHERE kind = $1 AND state IN ('queued', 'running')`, kind)
+	return keys, wrap("reading which jobs are to be done", err)
+}
