@@ -1,0 +1,338 @@
+// Package anycast keeps an edge's service prefixes announced exactly while the
+// edge answers well.
+//
+//	checks of the service addresses ─┐
+//	operators: drain, resume        ─┼─► machine, one a prefix ─► order ─► speaker ─► BGP
+//	other edges: who has newer data ─┘      down, up, draining,        (a process of its own)
+//	                                        maintenance
+//
+// A check goes the way of clients, to the service address, once a second. A
+// prefix is announced after [Config.UpAfter] good ones and some time more, and
+// withdrawn after [Config.DownAfter] bad ones; one that fails again and again
+// stays down for longer each time. IPv4 and IPv6 go separate ways.
+//
+// Old data is no reason to leave: when the control plane is away, all edges
+// are old, and they must not leave the world empty one by one. A prefix is
+// withdrawn for its data only while another edge that the cluster knows
+// announces it and is newer by more than [Config.MaxBehind]. And the last one
+// that announces a prefix stays, for operators too, unless it fails to answer.
+//
+// Draining announces with GRACEFUL_SHUTDOWN (RFC 8326), so that neighbours move
+// traffic away while the route still works; then the prefix is withdrawn. A
+// process that is told to stop does so for all prefixes before it closes its
+// listeners. One that dies has its prefixes withdrawn by the speaker once its
+// lease ends, after 3 seconds ([speaker.Lease]).
+package anycast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/waypost/waypost/edge/anycast/speaker"
+)
+
+// Other is another edge that is alive, as the cluster knows it.
+type Other struct {
+	Name      string
+	Announces []netip.Prefix
+	Data      time.Time // when its snapshot was made
+}
+
+// A Speaker carries out orders; [speaker.Client] does.
+type Speaker interface {
+	Give(ctx context.Context, o *speaker.Order) (speaker.Report, error)
+	Close() error
+}
+
+var _ Speaker = (*speaker.Client)(nil)
+
+// Options are what a [Keeper] works with. Others and Data may be nil.
+type Options struct {
+	// Config was checked, and has its defaults.
+	Config Config
+
+	// Check asks the service at an address as a client would; nil is a good
+	// answer. It is called for all addresses at once.
+	Check func(ctx context.Context, service netip.Addr) error
+
+	// Others are the other edges that are alive. Nil: no cluster is there, and
+	// whether this edge is the last one cannot be told.
+	Others func() []Other
+
+	// Data is when the snapshot in use was made; zero: none is.
+	Data func() time.Time
+
+	// Speaker is the speaker, or what stands for one in a test.
+	Speaker Speaker
+
+	// Generation is that of this process; it is higher than that of those before.
+	Generation uint64
+
+	// File keeps what operators ordered, over restarts.
+	File string
+
+	Log *slog.Logger
+}
+
+// A Keeper keeps prefixes announced. [Keeper.Run] does the work; the other
+// methods are for any goroutine.
+type Keeper struct {
+	Options
+
+	sessions speaker.Sessions
+	orders   chan speaker.Order // to the herald; at most the newest waits
+	kick     chan struct{}      // something was ordered
+
+	mu       sync.Mutex
+	machines map[netip.Prefix]*machine // guarded by mu
+	wishes   wishes                    // guarded by mu
+	leaving  bool                      // guarded by mu; the process ends
+	report   speaker.Report            // guarded by mu; the last one
+	lost     error                     // guarded by mu; why there is no newer one
+	checks   checkCounters             // guarded by mu
+}
+
+type checkCounters struct{ Good, Bad uint64 }
+
+// New makes a keeper. The error is that of a file which cannot be read.
+func New(o Options) (*Keeper, error) {
+	sessions, err := o.Config.sessions()
+	if err != nil {
+		return nil, err
+	}
+	k := &Keeper{
+		Options: o, sessions: sessions, orders: make(chan speaker.Order, 1), kick: make(chan struct{}, 1),
+		machines: map[netip.Prefix]*machine{},
+	}
+	if k.wishes, err = readWishes(o.File); err != nil {
+		return nil, err
+	}
+	for _, p := range o.Config.Prefixes {
+		k.machines[p] = newMachine(&k.Config, rand.Float64, time.Now())
+	}
+	return k, nil
+}
+
+// renew is how often an order is given, well within its lease.
+const renew = speaker.Lease / 6
+
+// settle is how long a withdrawal is given to reach those who send packets.
+const settle = time.Second
+
+// Run keeps the prefixes until ctx ends. Then it drains and withdraws all of
+// them, and returns: only then may listeners be closed.
+func (k *Keeper) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	defer done.Wait()
+	defer stop()
+	done.Go(func() { k.herald(work) })
+	results := make(chan map[netip.Prefix]error)
+	done.Go(func() { k.look(work, results) })
+	tick := time.NewTicker(renew)
+	defer tick.Stop()
+	end := ctx.Done()
+	for {
+		select {
+		case <-end:
+			end = nil // once
+			k.leave()
+		case r := <-results:
+			k.take(time.Now(), r)
+		case <-tick.C:
+		case <-k.kick:
+		}
+		if k.step(time.Now()) {
+			return k.farewell()
+		}
+	}
+}
+
+// look checks the service addresses again and again.
+func (k *Keeper) look(ctx context.Context, to chan<- map[netip.Prefix]error) {
+	tick := time.NewTicker(k.Config.CheckEvery)
+	defer tick.Stop()
+	for {
+		found := k.round(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case to <- found:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// round checks all addresses once. A prefix is as good as the worst of them.
+func (k *Keeper) round(ctx context.Context) map[netip.Prefix]error {
+	ctx, cancel := context.WithTimeout(ctx, k.Config.CheckTimeout)
+	defer cancel()
+	errs := make([]error, len(k.Config.Addresses))
+	var all sync.WaitGroup
+	for i, a := range k.Config.Addresses {
+		all.Go(func() {
+			if err := k.Check(ctx, a); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", a, err)
+			}
+		})
+	}
+	all.Wait()
+	found := map[netip.Prefix]error{}
+	for i, a := range k.Config.Addresses {
+		for _, p := range k.Config.Prefixes {
+			if p.Contains(a) {
+				found[p] = errors.Join(found[p], errs[i])
+			}
+		}
+	}
+	return found
+}
+
+// take takes in a round of checks.
+func (k *Keeper) take(now time.Time, found map[netip.Prefix]error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for p, err := range found {
+		k.machines[p].check(now, err)
+		if err == nil {
+			k.checks.Good++
+		} else {
+			k.checks.Bad++
+		}
+	}
+}
+
+// step decides on all prefixes and has the order given. It reports whether the
+// process may leave.
+func (k *Keeper) step(now time.Time) (gone bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var others []Other
+	if k.Others != nil {
+		others = k.Others()
+	}
+	order := speaker.Order{Generation: k.Generation, Sessions: k.sessions}
+	gone = k.leaving
+	for _, p := range k.Config.Prefixes {
+		m := k.machines[p]
+		if m.step(now, k.outlook(p, others)) {
+			k.Log.Warn("anycast", "prefix", p, "state", m.state, "reason", m.reason)
+		}
+		if k.leaving && m.state != Draining {
+			continue
+		}
+		gone = false
+		if r, ok := k.Config.route(p, k.Config.announcement(m.state)); ok {
+			order.Routes = append(order.Routes, r)
+		}
+	}
+	k.give(order)
+	return gone
+}
+
+// outlook returns what else counts for a prefix.
+func (k *Keeper) outlook(p netip.Prefix, others []Other) outlook {
+	o := outlook{wish: k.wishes.of(p), last: k.Others != nil && !k.wishes.forced(p)}
+	if k.leaving {
+		o.wish, o.last = drain, false
+	}
+	for _, other := range others {
+		if !slices.Contains(other.Announces, p) {
+			continue
+		}
+		o.last = false
+		if k.Data != nil && !k.Data().IsZero() {
+			o.behind = max(o.behind, other.Data.Sub(k.Data()))
+		}
+	}
+	return o
+}
+
+// give hands an order to the herald, in the place of one that waits.
+func (k *Keeper) give(o speaker.Order) {
+	select {
+	case <-k.orders:
+	default:
+	}
+	k.orders <- o // there is room: nobody else sends
+}
+
+// leave makes all prefixes drain, for the process is to end.
+func (k *Keeper) leave() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.leaving = true
+}
+
+// herald gives orders to the speaker as they come, and none of its own: if the
+// keeper hangs, so must the lease end.
+func (k *Keeper) herald(ctx context.Context) {
+	defer k.Speaker.Close() //nolint:errcheck // the lease ends by itself
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case o := <-k.orders:
+			k.say(ctx, &o)
+		}
+	}
+}
+
+// say gives an order and notes the report.
+func (k *Keeper) say(ctx context.Context, o *speaker.Order) {
+	ctx, cancel := context.WithTimeout(ctx, speaker.Lease)
+	defer cancel()
+	r, err := k.Speaker.Give(ctx, o)
+	if err == nil && r.Error != "" {
+		err = errors.New(r.Error)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err != nil && (k.lost == nil || k.lost.Error() != err.Error()) {
+		k.Log.Error("anycast speaker", "error", err)
+	}
+	k.lost = err
+	if r.PID != 0 {
+		k.report = r
+	}
+}
+
+// farewell waits until the speaker announces nothing any more, and a little
+// longer for the network to hear of it.
+func (k *Keeper) farewell() error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(2 * speaker.Lease)
+	for k.lingers() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			return errors.New("leaving: the speaker still announces prefixes; its lease will end")
+		}
+	}
+	<-time.After(settle)
+	return nil
+}
+
+// lingers has everything withdrawn, and reports whether the speaker is there
+// and has not done so yet.
+func (k *Keeper) lingers() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.give(speaker.Order{Generation: k.Generation, Sessions: k.sessions})
+	return len(k.report.Routes) > 0 && k.lost == nil
+}

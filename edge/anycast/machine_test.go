@@ -1,0 +1,148 @@
+package anycast
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A day is a machine and its clock.
+type day struct {
+	t   *testing.T
+	m   *machine
+	now time.Time
+	out outlook
+}
+
+func newDay(t *testing.T) *day {
+	t.Helper()
+	c := Config{Prefixes: []netip.Prefix{netip.MustParsePrefix("198.18.0.0/24")}}.WithDefaults(nil)
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	return &day{t: t, m: newMachine(&c, func() float64 { return 0 }, now), now: now}
+}
+
+// pass lets seconds pass, with a good or bad check in each.
+func (d *day) pass(seconds int, err error) {
+	for range seconds {
+		d.now = d.now.Add(time.Second)
+		d.m.check(d.now, err)
+		d.m.step(d.now, d.out)
+	}
+}
+
+func (d *day) want(s State, reason string) {
+	d.t.Helper()
+	if d.m.state != s || !strings.Contains(d.m.reason, reason) {
+		d.t.Fatalf("at %s it is %s: %s; want %s: …%s…", d.now.Format(time.TimeOnly), d.m.state, d.m.reason, s, reason)
+	}
+}
+
+var errCheck = errors.New("no answer")
+
+func TestUpAfterGoodChecks(t *testing.T) {
+	d := newDay(t)
+	d.want(Down, "no check")
+	d.pass(2, nil)
+	d.want(Down, "2 of 3")
+	d.pass(1, nil)
+	d.want(Down, "announced after 5s")
+	d.pass(2, nil)
+	d.want(Down, "announced after")
+	d.pass(1, nil)
+	d.want(Up, "answers")
+	d.pass(2, errCheck)
+	d.want(Up, "answers")
+	d.pass(1, nil) // a good one between: not three in a row
+	d.pass(2, errCheck)
+	d.want(Up, "answers")
+	d.pass(1, errCheck)
+	d.want(Down, "3 checks in a row have failed: no answer")
+}
+
+func TestHoldDownGrows(t *testing.T) {
+	d := newDay(t)
+	d.pass(10, nil)
+	for _, hold := range []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute} {
+		d.want(Up, "")
+		d.pass(3, errCheck)
+		d.want(Down, "failed")
+		at := d.now
+		for d.m.state == Down {
+			d.pass(1, nil)
+		}
+		if got := d.now.Sub(at); got != hold {
+			t.Errorf("down for %s, want %s", got, hold)
+		}
+	}
+	d.pass(900, nil) // the failures are forgotten
+	d.pass(3, errCheck)
+	d.pass(14, nil)
+	d.want(Down, "held down")
+	d.pass(1, nil)
+	d.want(Up, "")
+}
+
+func TestHoldUpIsDrawn(t *testing.T) {
+	d := newDay(t)
+	d.m.hold = d.m.config.holdUp(func() float64 { return 0.999 })
+	d.pass(8, nil)
+	d.want(Down, "announced after 7.49")
+	d.pass(1, nil)
+	d.want(Up, "")
+}
+
+func TestDrain(t *testing.T) {
+	d := newDay(t)
+	d.pass(10, nil)
+	d.out.wish = drain
+	d.pass(1, nil)
+	d.want(Draining, "operator")
+	d.pass(119, nil)
+	d.want(Draining, "operator")
+	d.pass(1, nil)
+	d.want(Maintenance, "operator")
+	d.pass(500, nil)
+	d.out.wish = run
+	d.pass(1, nil)
+	d.want(Up, "answers")
+
+	d.out.wish = drain
+	d.pass(1, nil)
+	d.out.wish = run
+	d.pass(1, nil)
+	d.want(Up, "resumed")
+
+	d.out.wish = drain
+	d.pass(4, errCheck)
+	d.want(Down, "failed")
+	d.pass(1, nil)
+	d.want(Maintenance, "operator")
+}
+
+func TestOldData(t *testing.T) {
+	d := newDay(t)
+	d.pass(10, nil)
+	d.out.behind = time.Hour
+	d.pass(1, nil)
+	d.want(Up, "")
+	d.out.behind += time.Second
+	d.pass(1, nil)
+	d.want(Down, "1h0m1s older")
+	d.out.behind = 0 // the other one has gone: better old data than none
+	d.pass(5, nil)
+	d.want(Up, "")
+}
+
+func TestLastStays(t *testing.T) {
+	d := newDay(t)
+	d.pass(10, nil)
+	d.out = outlook{wish: drain}
+	d.pass(60, nil)
+	d.out.last = true // another one was there when the operator asked
+	d.pass(600, nil)
+	d.want(Draining, "no other edge")
+	d.pass(3, errCheck)
+	d.want(Down, "failed")
+}
