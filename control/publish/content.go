@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/edge/snapshot"
@@ -21,6 +22,7 @@ type Content struct {
 	files       snapshot.Files
 	position    []uint32          // by number: 1 above the position of the directory; 0: not there
 	numbers     []snapshot.Bitmap // by category: the numbers of its directories
+	enumerated  []bool            // by category: all its directories are known
 	notes       []string
 }
 
@@ -75,6 +77,13 @@ type collector struct {
 	content  *Content
 	released []string // paths of releases
 	entries  []entry  // beside content.directories
+
+	versions []snapshot.Version // of the file at hand
+	sums     []byte             // of the version at hand
+}
+
+func (c *collector) note(format string, args ...any) {
+	c.content.notes = append(c.content.notes, fmt.Sprintf(format, args...))
 }
 
 // addDirectories lists the directories of all trees, and the tops of
@@ -96,7 +105,11 @@ func (c *collector) addDirectories() {
 	slices.SortStableFunc(c.entries, func(x, y entry) int { return cmp.Compare(x.Path, y.Path) })
 	c.entries = slices.CompactFunc(c.entries, func(x, y entry) bool { return x.Path == y.Path })
 	c.content.directories = make([]snapshot.Directory, len(c.entries))
-	c.content.numbers = make([]snapshot.Bitmap, len(categories))
+	c.content.numbers, c.content.enumerated = make([]snapshot.Bitmap, len(categories)), make([]bool, len(categories))
+	for i, category := range categories {
+		tree := c.in.tree(category.Name)
+		c.content.enumerated[i] = tree >= 0 && !c.in.Trees[tree].Partial
+	}
 	for at, e := range c.entries {
 		c.content.directories[at] = e.Directory
 		if n := int(e.Number) + 1 - len(c.content.position); n > 0 {
@@ -115,7 +128,7 @@ func (c *collector) addDirectory(d snapshot.Directory, readable bool, tree, dir 
 	}
 	var ok bool
 	if d.Number, ok = c.in.Number(d.Path); !ok {
-		c.content.notes = append(c.content.notes, fmt.Sprintf("directory %s has no number", d.Path))
+		c.note("directory %s has no number", d.Path)
 		return
 	}
 	c.entries = append(c.entries, entry{d, tree, dir})
@@ -129,16 +142,66 @@ func (c *collector) announced(whole string) bool {
 // addFiles lists what is known of files: those of scanned trees, each with
 // older versions that mirrors may still hold.
 func (c *collector) addFiles() {
-	var files snapshot.FileBuilder
+	var files snapshot.FileAppender
 	for at, e := range c.entries {
 		if e.tree < 0 {
 			continue
 		}
-		for _, f := range c.filesOf(e) {
-			files.Add(uint32(at), f.Name, c.versions(e.Path, f), nil)
+		if err := c.addFilesOf(&files, uint32(at), e); err != nil {
+			c.note("files of %s: %v", e.Path, err)
 		}
 	}
-	c.content.files = files.Build(len(c.entries))
+	c.content.files = files.Files(len(c.entries))
+}
+
+func (c *collector) addFilesOf(to *snapshot.FileAppender, at uint32, e entry) error {
+	files := inOrder(c.filesOf(e))
+	if len(files) == 0 {
+		return nil
+	}
+	if err := to.Directory(at); err != nil {
+		return err
+	}
+	for i := range files {
+		if err := to.File([]byte(files[i].Name)); err != nil {
+			return err
+		}
+		c.versions = c.versions[:0]
+		c.addVersions(e.Path, &files[i])
+		for _, v := range c.versions {
+			if err := c.addVersion(to, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *collector) addVersion(to *snapshot.FileAppender, v snapshot.Version) error {
+	var kinds uint8
+	c.sums = c.sums[:0]
+	for k, sum := range v.Hashes {
+		if len(sum) > 0 {
+			kinds |= 1 << k
+			c.sums = append(c.sums, sum...)
+		}
+	}
+	return to.Version(v.Size, v.MTime, kinds, c.sums)
+}
+
+// inOrder returns files by their names, each name once.
+func inOrder(files []registry.File) []registry.File {
+	byName := func(x, y registry.File) int { return strings.Compare(x.Name, y.Name) }
+	if !slices.IsSortedFunc(files, byName) {
+		files = slices.Clone(files)
+		slices.SortStableFunc(files, byName)
+	}
+	for i := 1; i < len(files); i++ {
+		if files[i].Name == files[i-1].Name {
+			return slices.CompactFunc(slices.Clone(files), func(x, y registry.File) bool { return x.Name == y.Name })
+		}
+	}
+	return files
 }
 
 // filesOf returns the files of a directory.
@@ -149,23 +212,22 @@ func (c *collector) filesOf(e entry) []registry.File {
 	return c.in.Trees[e.tree].Directories[e.dir].Files
 }
 
-// versions returns a file's current version and the older ones. One whose hash
-// is withheld, as it may be incomplete yet, does not come before those that are
-// known: clients go on with the last good one.
-func (c *collector) versions(dir string, f registry.File) []snapshot.Version {
-	versions := []snapshot.Version{f.Version()}
-	if c.in.Older == nil {
-		return versions
+// addVersions adds a file's current version and the older ones to versions. One
+// whose hash is withheld, as it may be incomplete yet, does not come before those
+// that are known: clients go on with the last good one. A file of which nothing
+// is known but its name has no version.
+func (c *collector) addVersions(dir string, f *registry.File) {
+	var older []snapshot.Version
+	if c.in.Older != nil {
+		older = c.in.Older(path.Join(dir, f.Name))
 	}
-	current := versions[0].Hashes[snapshot.SHA256]
-	older := c.in.Older(path.Join(dir, f.Name))
-	if f.Hashes == nil && len(older) > 0 {
-		return older
+	known := f.Size >= 0 || f.Changed > 0 || f.Hashes != nil
+	if f.Hashes != nil || len(older) == 0 && known {
+		c.versions = append(c.versions, f.Version())
 	}
 	for _, v := range older {
-		if sum := v.Hashes[snapshot.SHA256]; current == nil || !bytes.Equal(sum, current) {
-			versions = append(versions, v)
+		if sum := v.Hashes[snapshot.SHA256]; f.Hashes == nil || !bytes.Equal(sum, f.Hashes[snapshot.SHA256]) {
+			c.versions = append(c.versions, v)
 		}
 	}
-	return versions
 }

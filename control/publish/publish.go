@@ -34,7 +34,7 @@ type Inputs struct {
 	Files func(tree, dir int) []registry.File
 
 	// Content is what [NewContent] made of the same categories, releases, trees
-	// and older versions; nil: Build makes it.
+	// and older versions, which then need not be here. Nil: Build makes it.
 	Content *Content
 
 	// Number returns the number of a directory by its whole path. Every
@@ -93,11 +93,10 @@ func (in *Inputs) tree(category string) int {
 
 func (b *builder) addCategories() {
 	b.categories = registry.All[*registry.Category](b.in.World)
-	for _, c := range b.categories {
-		t := b.in.tree(c.Name)
+	for i, c := range b.categories {
 		b.snap.Categories = append(b.snap.Categories, snapshot.Category{
 			Name: c.Name, Path: c.Path, Origin: c.Origin, Policy: policy(c.Policy),
-			Enumerated: t >= 0 && !b.in.Trees[t].Partial,
+			Enumerated: b.content.enumerated[i],
 		})
 	}
 }

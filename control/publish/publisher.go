@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
-	"path"
 	"slices"
+	"sync"
 	"time"
 
-	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/edge/snapshot/wire"
@@ -34,6 +31,9 @@ type Publisher struct {
 
 	// Keep is how many snapshots are kept, to roll back to.
 	Keep int
+
+	mu   sync.Mutex
+	kept kept // guarded by mu
 }
 
 // ErrBusy says that another process publishes now.
@@ -47,7 +47,9 @@ const lease = 20 * time.Second
 // time and that is younger than Refresh. It returns the version in force.
 func (p *Publisher) Publish(ctx context.Context) (version uint64, err error) {
 	err = p.alone(ctx, func(l store.Lease) error {
-		in, bad := p.Inputs(ctx)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		in, bad := p.lean(ctx)
 		if bad != nil {
 			return bad
 		}
@@ -122,91 +124,13 @@ func (p *Publisher) keep(ctx context.Context, l store.Lease) (stop func()) {
 	return func() { cancel(); <-over }
 }
 
-// Inputs reads all that a snapshot is built from.
-func (p *Publisher) Inputs(ctx context.Context) (in Inputs, err error) {
-	in.Now = p.Now()
-	if in.World, _, err = p.Store.World(ctx); err != nil {
-		return in, err
-	}
-	if in.Trees, err = p.trees(ctx, in.World); err != nil {
-		return in, err
-	}
-	if in.Number, err = p.numbers(ctx, &in); err != nil {
-		return in, err
-	}
-	history, err := p.Store.History(ctx)
-	if err != nil {
-		return in, err
-	}
-	in.Older = func(file string) (versions []snapshot.Version) {
-		for _, v := range history[file] {
-			versions = append(versions, v.Version())
-		}
-		return versions
-	}
-	in.Resolve = func(name string) ([]netip.Addr, error) {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
-	}
-	return in, p.Store.Listings(ctx, time.Time{}, func(l *registry.Listing) error {
-		in.Listings = append(in.Listings, l)
-		return nil
-	})
-}
-
-func (p *Publisher) trees(ctx context.Context, w *registry.World) (trees []*registry.Tree, err error) {
-	scans, err := p.Store.Scans(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range registry.All[*registry.Category](w) {
-		if _, ok := scans[c.Name]; !ok {
-			continue
-		}
-		t, err := p.Store.Tree(ctx, c.Name)
-		if err != nil {
-			return nil, err
-		}
-		trees = append(trees, t)
-	}
-	return trees, nil
-}
-
-// numbers returns the numbers of all directories; the store gives those to new ones.
-func (p *Publisher) numbers(ctx context.Context, in *Inputs) (func(string) (uint32, bool), error) {
-	var paths []string
-	for _, c := range registry.All[*registry.Category](in.World) {
-		paths = append(paths, c.Path)
-		for _, t := range in.Trees {
-			if t.Category != c.Name {
-				continue
-			}
-			for _, d := range t.Directories {
-				paths = append(paths, path.Join(c.Path, d.Path))
-			}
-		}
-	}
-	slices.Sort(paths)
-	paths = slices.Compact(paths)
-	numbers, err := p.Store.Numbers(ctx, paths)
-	if err != nil {
-		return nil, err
-	}
-	byPath := make(map[string]uint32, len(paths))
-	for i, whole := range paths {
-		byPath[whole] = numbers[i]
-	}
-	return func(whole string) (uint32, bool) {
-		n, ok := byPath[whole]
-		return n, ok
-	}, nil
-}
-
 // put publishes a snapshot, or finds that it is the one in force.
 func (p *Publisher) put(ctx context.Context, l store.Lease, snap *snapshot.Snapshot) (uint64, error) {
-	m, err := wire.Encode(snap, func(_ wire.Hash, data []byte) error {
-		_, bad := p.Store.PutSection(ctx, data)
-		return bad
-	})
+	last, err := p.Store.LastManifest(ctx)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return 0, err
+	}
+	m, err := p.encode(ctx, snap, last.Sections)
 	if err != nil {
 		return 0, err
 	}
@@ -215,14 +139,43 @@ func (p *Publisher) put(ctx context.Context, l store.Lease, snap *snapshot.Snaps
 		sections = append(sections, hex.EncodeToString(h[:]))
 	}
 	slices.Sort(sections)
-	last, err := p.Store.LastManifest(ctx)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return 0, err
-	}
 	if p.Now().Sub(last.Created) < p.Refresh && sameSections(m, last.Data) {
 		return last.Version, nil
 	}
 	return p.sign(ctx, l, m, sections)
+}
+
+// batch is how many bytes of sections are put at once.
+const batch = 8 << 20
+
+// encode puts a snapshot's sections, but for those that are there: they have a
+// manifest already.
+func (p *Publisher) encode(ctx context.Context, snap *snapshot.Snapshot, there []string) (*wire.Manifest, error) {
+	known := make(map[string]bool, len(there))
+	for _, name := range there {
+		known[name] = true
+	}
+	var fresh [][]byte
+	size := 0
+	flush := func() error {
+		list := fresh
+		fresh, size = nil, 0
+		return p.Store.PutSections(ctx, list...)
+	}
+	m, err := wire.Encode(snap, func(h wire.Hash, data []byte) error {
+		if known[h.String()] {
+			return nil
+		}
+		fresh, size = append(fresh, data), size+len(data)
+		if size < batch {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil && len(fresh) > 0 {
+		err = flush()
+	}
+	return m, err
 }
 
 // sameSections reports whether a manifest has the sections of a published one.

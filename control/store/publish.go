@@ -18,25 +18,41 @@ type Manifest struct {
 	Sections []string // their SHA-256 in hexadecimal; [Store.Manifests] leaves them out
 }
 
-// PutSection keeps a section and returns its SHA-256 in hexadecimal. One that
-// is there already is not written again. It stays for at least an hour, and as
-// long as a manifest names it.
+// PutSection keeps a section and returns its SHA-256 in hexadecimal: see
+// [Store.PutSections].
 func (s *Store) PutSection(ctx context.Context, data []byte) (string, error) {
 	sum := sha256.Sum256(data)
-	name := hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:]), s.PutSections(ctx, data)
+}
+
+// PutSections keeps sections, all or none. Those that are there already are not
+// written again. They stay for at least an hour, and as long as a manifest names
+// them. To keep many at once is to wait for the disk once.
+func (s *Store) PutSections(ctx context.Context, list ...[]byte) error {
 	err := s.update(ctx, func(tx *sql.Tx) error {
-		known, err := exec(ctx, tx, `UPDATE sections SET stored_at = $1 WHERE sha256 = $2`, stamp(s.now()), name)
-		if err != nil || known > 0 {
-			return err
+		for _, data := range list {
+			if err := s.putSection(ctx, tx, data); err != nil {
+				return err
+			}
 		}
-		_, err = exec(ctx, tx, `INSERT INTO sections (sha256, size, stored_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
-			name, len(data), stamp(s.now()))
-		if err != nil {
-			return err
-		}
-		return putBlob(ctx, tx, sectionBlob(name), data)
+		return nil
 	})
-	return name, wrap("keeping section "+name, err)
+	return wrap(fmt.Sprintf("keeping %d sections", len(list)), err)
+}
+
+func (s *Store) putSection(ctx context.Context, tx *sql.Tx, data []byte) error {
+	sum := sha256.Sum256(data)
+	name := hex.EncodeToString(sum[:])
+	known, err := exec(ctx, tx, `UPDATE sections SET stored_at = $1 WHERE sha256 = $2`, stamp(s.now()), name)
+	if err != nil || known > 0 {
+		return err
+	}
+	_, err = exec(ctx, tx, `INSERT INTO sections (sha256, size, stored_at) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`,
+		name, len(data), stamp(s.now()))
+	if err != nil {
+		return err
+	}
+	return putBlob(ctx, tx, sectionBlob(name), data)
 }
 
 // Section returns a section by its SHA-256, or [ErrNotFound].

@@ -92,6 +92,49 @@ func TestTreeRoundTrip(t *testing.T) {
 	}
 }
 
+// reread reads a tree directory by directory, all or some, and fills in what it
+// left out from like.
+func reread(c *blob.Codec, data []byte, like *registry.Tree, want func(dir int) bool) (*registry.Tree, error) {
+	r, err := c.OpenTree(data)
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.Tree.Directories {
+		d := &r.Tree.Directories[i]
+		if !want(i) {
+			d.Files = like.Directories[i].Files
+			continue
+		}
+		for _, f := range r.Files(i) {
+			if f.Hashes != nil { // is good only until the next call
+				hashes := *f.Hashes
+				f.Hashes = &hashes
+			}
+			d.Files = append(d.Files, f)
+		}
+	}
+	return r.Tree, r.End()
+}
+
+func TestTreeReader(t *testing.T) {
+	c := codec(t, 64<<20)
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 8))
+		want := tree(rng, 1+rng.IntN(20), rng.IntN(30))
+		got, err := reread(c, c.EncodeTree(want), want, func(int) bool { return rng.IntN(3) > 0 })
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Fatalf("seed %d: %v (-want +got):\n%s", seed, err, diff)
+		}
+	}
+	r, err := c.OpenTree(c.EncodeTree(tree(rand.New(rand.NewPCG(1, 9)), 3, 3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Files(2); r.Files(1) != nil || r.End() == nil {
+		t.Error("a tree is read backwards")
+	}
+}
+
 func TestListingRoundTrip(t *testing.T) {
 	c := codec(t, 64<<20)
 	for seed := range uint64(30) {
@@ -163,8 +206,15 @@ func FuzzTree(f *testing.F) {
 	f.Add([]byte("WPT1"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		first, err := c.DecodeTree(data)
+		second, bad := reread(c, data, first, func(int) bool { return true })
+		if (err == nil) != (bad == nil) {
+			t.Fatalf("read whole: %v; by directories: %v", err, bad)
+		}
 		if err != nil {
 			return
+		}
+		if diff := cmp.Diff(first, second, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-whole +by directories):\n%s", diff)
 		}
 		again, err := c.DecodeTree(c.EncodeTree(first))
 		if diff := cmp.Diff(first, again); diff != "" || err != nil {

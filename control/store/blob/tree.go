@@ -3,6 +3,7 @@ package blob
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
@@ -63,23 +64,16 @@ func (c *Codec) DecodeTree(data []byte) (*registry.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decoding a tree: %w", err)
 	}
-	head := columns[treeHead]
-	t := &registry.Tree{Category: head.string(), Scanned: unstamp(head.varint())}
-	dirs := head.count(columns[dirReadable])
-	files := readFiles(columns, head.count(columns[fileKinds]))
-	t.Partial = head.byte() != 0
-	t.Directories = make([]registry.Directory, dirs)
-	for i, path := range columns[dirPaths].texts(dirs) {
+	t, counts, n := readDirectories(columns)
+	files := readFiles(columns, n)
+	for i := range t.Directories {
 		d := &t.Directories[i]
-		flags := columns[dirReadable].byte()
-		d.Path, d.Changed, d.Readable, d.Partial = path, columns[dirTimes].varint(), flags&1 != 0, flags&2 != 0
-		n := columns[dirFiles].uvarint()
-		if n > uint64(len(files)) {
+		if counts[i] > len(files) {
 			columns[dirFiles].fail(errLong)
 			break
 		}
-		if n > 0 {
-			d.Files, files = files[:n:n], files[n:]
+		if counts[i] > 0 {
+			d.Files, files = files[:counts[i]:counts[i]], files[counts[i]:]
 		}
 		for j := range d.Files {
 			d.Files[j].Changed += d.Changed
@@ -92,6 +86,24 @@ func (c *Codec) DecodeTree(data []byte) (*registry.Tree, error) {
 		return nil, fmt.Errorf("decoding a tree: %w", err)
 	}
 	return t, nil
+}
+
+// readDirectories reads a tree without its files, how many files each directory
+// has, and how many there are.
+func readDirectories(columns []*column) (t *registry.Tree, counts []int, files int) {
+	head := columns[treeHead]
+	t = &registry.Tree{Category: head.string(), Scanned: unstamp(head.varint())}
+	t.Directories = make([]registry.Directory, head.count(columns[dirReadable]))
+	files = head.count(columns[fileKinds])
+	t.Partial = head.byte() != 0
+	counts = make([]int, len(t.Directories))
+	for i, path := range columns[dirPaths].texts(len(t.Directories)) {
+		d := &t.Directories[i]
+		flags := columns[dirReadable].byte()
+		d.Path, d.Changed, d.Readable, d.Partial = path, columns[dirTimes].varint(), flags&1 != 0, flags&2 != 0
+		counts[i] = int(min(columns[dirFiles].uvarint(), math.MaxInt32))
+	}
+	return t, counts, files
 }
 
 // readFiles reads all files, their times yet without that of their directory.
