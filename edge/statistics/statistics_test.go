@@ -22,8 +22,10 @@ func fixture(hosts ...string) *snapshot.Snapshot {
 			{Path: "epel", Category: 1}, {Path: "epel/9", Category: 1}, {Path: "os"}, {Path: "os/43"}, {Path: "os/43/x"}, {Path: "os/43/x/repodata"},
 		},
 		Repositories: []snapshot.Repository{
-			{Name: "os-43", Arch: "x86_64", Path: "os/43/x"}, {Name: "epel-9", Arch: "x86_64", Path: "epel/9"},
-			{Name: "alias", Arch: "ppc", Path: "os/43/x"}, {Name: "nowhere", Arch: "ppc", Path: "os/none"},
+			{Name: "os-43", Arch: "x86_64", Path: "os/43/x"},
+			{Name: "epel-9", Arch: "x86_64", Path: "epel/9"},
+			{Name: "alias", Arch: "ppc", Path: "os/43/x"},
+			{Name: "nowhere", Arch: "ppc", Path: "os/none"},
 		},
 	}
 	for _, name := range hosts {
@@ -77,13 +79,13 @@ func draw(r *rand.Rand, s *snapshot.Snapshot) *Event {
 	return e
 }
 
-func list(sums map[Count]uint64, drained []Count) map[Count]uint64 {
+// add adds what was drained to sums.
+func add(sums map[Count]uint64, drained []Count) {
 	for _, c := range drained {
 		n := c.Count
 		c.Count = 0
 		sums[c] += n
 	}
-	return sums
 }
 
 // Many goroutines count while snapshots are swapped and minutes end: nothing is
@@ -135,14 +137,14 @@ func TestTwin(t *testing.T) {
 			case 1:
 				swap(fixture("a", "b"))
 			}
-			list(got, c.Drain())
+			add(got, c.Drain())
 			runtime.Gosched()
 		}
 	}()
 	group.Wait()
 	close(stop)
 	<-done
-	list(got, c.Drain())
+	add(got, c.Drain())
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
@@ -159,7 +161,7 @@ func TestLateCounts(t *testing.T) {
 		c.Drain()
 	}
 	old.Add(&Event{Host: 1, Directory: 2})
-	old = nil //nolint:ineffassign,wastedassign // the garbage collector sees it
+	old = nil //nolint:wastedassign // the garbage collector sees it
 	deadline := time.Now().Add(20 * time.Second)
 	var got []Count
 	for tables := 2; tables > 1; {
@@ -181,7 +183,7 @@ func TestLateCounts(t *testing.T) {
 func TestSameSnapshot(t *testing.T) {
 	var c Collector
 	s := fixture("a")
-	if c.Counter(s) != c.Counter(s) {
+	if first := c.Counter(s); first != c.Counter(s) {
 		t.Error("want one counter for one snapshot")
 	}
 }
