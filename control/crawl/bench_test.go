@@ -61,7 +61,7 @@ func BenchmarkFiftyHosts(b *testing.B) {
 	root, tree := large(b, 1000)
 	u := rsyncd(b, root)
 	l := quick()
-	l.Contents, l.Shared, l.Connections = -1, pace.New(4, 0), 50
+	l.Contents, l.Shared, l.Connections = -1, pace.New(pace.Limits{Hosts: 4}), 50
 	for b.Loop() {
 		g := errgroup.Group{}
 		for range 50 {

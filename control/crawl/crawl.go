@@ -159,7 +159,7 @@ func (l Limits) withDefaults() Limits {
 	l.MaxLoss = cmp.Or(l.MaxLoss, 0.3)
 	l.Agent = cmp.Or(l.Agent, "waypost-crawler")
 	if l.Shared == nil {
-		l.Shared = pace.New(0, 0)
+		l.Shared = pace.New(pace.Limits{})
 	}
 	return l
 }

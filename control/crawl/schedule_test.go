@@ -156,3 +156,28 @@ func TestMerge(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdate: what somebody else added during a crawl stays, what is gone from
+// the tree does not.
+func TestUpdate(t *testing.T) {
+	listing := func(holds, unknown []uint32) (l registry.Listing) {
+		l.Seen = epoch
+		for _, d := range holds {
+			l.Holds.Add(d)
+		}
+		for _, d := range unknown {
+			l.Unknown.Add(d)
+		}
+		return l
+	}
+	numbers := []uint32{1, 2, 3, 4}
+	previous := listing([]uint32{1, 2, 5}, nil)
+	newest := listing([]uint32{1, 2, 3, 5, 200}, nil) // 3, under embargo, and 200, which is new, were added
+	now := listing([]uint32{1}, []uint32{3, 4})
+	got := crawl.Update(previous, newest, now, numbers)
+	for d, want := range map[uint32]bool{1: true, 2: false, 3: true, 4: false, 5: false, 200: true} {
+		if got.Holds.Has(d) != want || got.Unknown.Has(d) {
+			t.Errorf("directory %d: %v, want %v; unknown %v", d, got.Holds.Has(d), want, got.Unknown.Has(d))
+		}
+	}
+}

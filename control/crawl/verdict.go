@@ -64,6 +64,9 @@ func (c *crawler) listing() registry.Listing {
 		there[d] = better(there[d], l.presence(d))
 		if len(l.in(d)) == 0 {
 			verdicts[d] = there[d]
+			if there[d] == lacks && !l.tree.Directories[d].Readable {
+				verdicts[d] = unknown // as in [crawler.verdict]
+			}
 		}
 		if p, ok := l.parent(d); ok {
 			there[p] = better(there[p], there[d])
@@ -179,6 +182,29 @@ func loss(before, now *registry.Listing, numbers []uint32) float64 {
 		return 0
 	}
 	return float64(lost) / float64(held)
+}
+
+// Update returns the listing to keep after a crawl that began with previous and
+// a tree of these numbers, and ended with now. newest is the listing as it is at
+// the end: what it holds beside previous, in directories that the tree did not
+// have, was added by somebody else meanwhile and stays. All else is [Merge].
+func Update(previous, newest, now registry.Listing, numbers []uint32) registry.Listing {
+	out := Merge(newest, now)
+	var known snapshot.Bitmap
+	for _, n := range numbers {
+		known.Add(n)
+	}
+	for w, held := range newest.Holds {
+		added := held &^ word(previous.Holds, w) &^ word(known, w)
+		if added == 0 {
+			continue
+		}
+		for len(out.Holds) <= w {
+			out.Holds = append(out.Holds, 0)
+		}
+		out.Holds[w] |= added
+	}
+	return out
 }
 
 // Merge returns now with what it could not tell filled in from before: the

@@ -2,7 +2,7 @@
 // many connections and requests a second all crawls together make, and how
 // many each server sees, whichever crawl they are from.
 //
-//	l := pace.New(20, 500)                       // shared by all crawls of a process
+//	l := pace.New(pace.Limits{Hosts: 20, Requests: 500}) // shared by all crawls of a process
 //	defer l.Enter(ctx)()                         // one host
 //	s := l.Server("de1.example.org", pace.Rate{Connections: 4, Requests: 20})
 //	release, err := s.Acquire(ctx)               // one request
@@ -24,23 +24,37 @@ type Rate struct {
 	Requests    float64 // begun in a second; 0: no limit
 }
 
+// Limits are those of all crawls of a process together; 0 is no limit.
+type Limits struct {
+	Hosts       int     // looked at at once
+	Connections int     // requests under way at once
+	Requests    float64 // begun in a second
+}
+
 // A Limiter is shared by all crawls of a process.
 type Limiter struct {
-	hosts chan struct{} // nil: no limit
-	all   *rate.Limiter
+	hosts       chan struct{} // nil: no limit
+	connections chan struct{} // nil: no limit
+	all         *rate.Limiter
 
 	mu      sync.Mutex
 	servers map[string]*Server // those in use
 }
 
-// New returns a limiter of hosts looked at at once and requests a second;
-// 0 is no limit.
-func New(hosts int, requests float64) *Limiter {
-	l := &Limiter{all: limiter(requests), servers: map[string]*Server{}}
-	if hosts > 0 {
-		l.hosts = make(chan struct{}, hosts)
+// New returns a limiter.
+func New(l Limits) *Limiter {
+	return &Limiter{
+		hosts: slots(l.Hosts), connections: slots(l.Connections), all: limiter(l.Requests),
+		servers: map[string]*Server{},
 	}
-	return l
+}
+
+// slots returns a channel that takes n; nil for no limit.
+func slots(n int) chan struct{} {
+	if n <= 0 {
+		return nil
+	}
+	return make(chan struct{}, n)
 }
 
 // limiter returns a token bucket that holds what a second brings.
@@ -116,7 +130,17 @@ func (s *Server) Acquire(ctx context.Context) (release func(), err error) {
 			return nil, err
 		}
 	}
-	return release, nil
+	all := s.limiter.connections
+	if all == nil {
+		return release, nil
+	}
+	select {
+	case all <- struct{}{}:
+		return func() { <-all; <-s.slots }, nil
+	case <-ctx.Done():
+		release()
+		return nil, ctx.Err()
+	}
 }
 
 // rest waits for the end of a pause.

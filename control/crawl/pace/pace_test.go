@@ -26,7 +26,7 @@ func take(t *testing.T, s *pace.Server, n int) time.Duration {
 
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pace.New(0, 0)
+		l := pace.New(pace.Limits{})
 		s := l.Server("a", pace.Rate{Connections: 1, Requests: 10})
 		defer s.Close()
 		if d := take(t, s, 110); d < 9*time.Second || d > 11*time.Second {
@@ -48,7 +48,7 @@ func TestRate(t *testing.T) {
 
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pace.New(0, 0)
+		l := pace.New(pace.Limits{})
 		s := l.Server("a", pace.Rate{Connections: 2, Requests: 10})
 		defer s.Close()
 		s.Pause(time.Minute)
@@ -69,7 +69,7 @@ func TestPause(t *testing.T) {
 
 func TestShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := pace.New(1, 5)
+		l := pace.New(pace.Limits{Hosts: 1, Requests: 5})
 		a, b := l.Server("a", pace.Rate{}), l.Server("b", pace.Rate{})
 		defer a.Close()
 		defer b.Close()
@@ -90,5 +90,32 @@ func TestShared(t *testing.T) {
 			t.Fatal(err)
 		}
 		leave()
+	})
+}
+
+// TestConnections: of all servers together no more requests are under way than
+// may be, and what is given up gives its place back.
+func TestConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pace.New(pace.Limits{Connections: 1})
+		a, b := l.Server("a", pace.Rate{Connections: 2}), l.Server("b", pace.Rate{Connections: 2})
+		defer a.Close()
+		defer b.Close()
+		release, err := a.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err = b.Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error("two at once:", err)
+			}
+			cancel()
+		}
+		release()
+		if release, err = b.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		release()
 	})
 }
