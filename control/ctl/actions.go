@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
@@ -15,7 +17,34 @@ import (
 
 // A waiter waits for the jobs of an action.
 type waiter struct {
-	Wait time.Duration `help:"Wait this long for it to be done. Default: it is only queued." placeholder:"10m"`
+	Wait patience `help:"Wait until it is done; at most 10m, or as long as a value such as 5m says. Default: it is only queued." placeholder:"5m"`
+}
+
+// A patience is how long to wait. The flag may stand without a value: that is
+// [enough].
+type patience time.Duration
+
+// enough is how long --wait alone waits.
+const enough = patience(10 * time.Minute)
+
+// Decode reads the flag: --wait, --wait=5m or --wait 5m.
+func (p *patience) Decode(k *kong.DecodeContext) error {
+	*p = enough
+	next := k.Scan.Peek()
+	text, ok := next.Value.(string)
+	given := next.Type == kong.FlagValueToken // after =
+	if !ok || !given && next.Type != kong.UntypedToken {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err == nil && d > 0:
+		k.Scan.Pop()
+		*p = patience(d)
+	case given || err == nil:
+		return fmt.Errorf("want a time such as 5m, got %q", text)
+	}
+	return nil
 }
 
 type crawlCommand struct {
@@ -98,7 +127,7 @@ const betweenLooks = 500 * time.Millisecond
 // done waits until no job of the name is left to be done, and returns what came
 // of the last one.
 func (w waiter) done(ctx context.Context, c *client, name web.JobName) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.Wait)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(w.Wait))
 	defer cancel()
 	path := query("/v1/jobs", "kind", name.Kind, "key", name.Key, "limit", "5")
 	for last := "queued"; ; {
@@ -121,7 +150,7 @@ func (w waiter) done(ctx context.Context, c *client, name web.JobName) (string, 
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s: not done in %s: %s", jobName(name), w.Wait, last)
+			return "", fmt.Errorf("%s: not done in %s: %s", jobName(name), time.Duration(w.Wait), last)
 		case <-time.After(betweenLooks):
 		}
 	}

@@ -5,9 +5,9 @@
 //	waypost ctl host set uni-x/de1 country=DE bandwidth=1000 netblocks+=198.51.100.0/24
 //	waypost ctl host set -f de1.yaml
 //	waypost ctl url add uni-x/de1 os https://de1.example.org/os
-//	waypost ctl crawl uni-x/de1 --wait 10m
+//	waypost ctl crawl uni-x/de1 --wait
 //
-// People get tables, and --json what the API said. What show prints, set -f
+// People get tables, and with --output json what the API said. What show prints, set -f
 // reads. A command that the server refuses fails with the server's words. The
 // exit code is 0 if all went well, 1 if not, 2 if the command line is wrong.
 package ctl
@@ -24,7 +24,8 @@ import (
 type Command struct {
 	URL       string `help:"The control plane's URL. Default: ${default}." env:"WAYPOST_URL" default:"http://127.0.0.1:8081" placeholder:"URL"`
 	TokenFile string `help:"File with the token to show." env:"WAYPOST_TOKEN_FILE"`
-	JSON      bool   `help:"Print what the API answers, as JSON."`
+	Output    string `short:"o" help:"table: for people; json: what the API answers." enum:"table,json" default:"table"`
+	JSON      bool   `help:"The same as --output json."`
 
 	Site       objects[*registry.Site]       `cmd:"" help:"Organisations that run mirrors."`
 	Host       objects[*registry.Host]       `cmd:"" help:"Mirrors, named SITE/NAME."`
@@ -57,6 +58,6 @@ func (c *Command) AfterApply(k *kong.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	k.Bind(client, &printer{out: out, json: c.JSON})
+	k.Bind(client, &printer{out: out, json: c.JSON || c.Output == "json"})
 	return nil
 }

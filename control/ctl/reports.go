@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 )
 
@@ -115,7 +117,7 @@ func (k *jobsCommand) Run(ctx context.Context, c *client, p *printer) error {
 type statusCommand struct{}
 
 // Run says how the mirrors do.
-func (statusCommand) Run(ctx context.Context, c *client, p *printer) error {
+func (k statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 	var got web.Status
 	a, err := c.into(ctx, http.MethodGet, "/v1/status", nil, &got)
 	if err != nil {
@@ -134,6 +136,9 @@ func (statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 	} else {
 		fmt.Fprintf(p.out, "snapshot: version %d of %s\n", got.Snapshot.Version, when(got.Snapshot.Created))
 	}
+	if err = k.glance(ctx, c, p, got.Hosts); err != nil {
+		return err
+	}
 	for _, category := range slices.Sorted(maps.Keys(got.Scans)) {
 		fmt.Fprintf(p.out, "master: %s was scanned %s\n", category, when(got.Scans[category]))
 	}
@@ -146,6 +151,36 @@ func (statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 		rows = append(rows, []string{h.Host, string(h.State), yes(h.Active), strings.Join(seen, ", "), h.Reason})
 	}
 	return p.table(a, []string{"HOST", "STATE", "ACTIVE", "SEEN", "REASON"}, rows)
+}
+
+// glance says how many hosts and jobs are well, and how many are not.
+func (statusCommand) glance(ctx context.Context, c *client, p *printer, hosts []web.HostStatus) error {
+	on, unseen, states := 0, 0, map[registry.State]int{}
+	for _, h := range hosts {
+		states[h.State]++
+		if h.State.Published() && h.Active {
+			on++
+			if len(h.Seen) == 0 {
+				unseen++
+			}
+		}
+	}
+	fmt.Fprintf(p.out, "hosts: %d of %d are on, %d of these never looked at; %d pending, %d rejected\n",
+		on, len(hosts), unseen, states[registry.Pending], states[registry.Rejected])
+	var counts []string
+	for _, state := range []store.JobState{store.Running, store.Queued, store.Failed} {
+		var got web.Jobs
+		_, err := c.into(ctx, http.MethodGet, query("/v1/jobs", "state", string(state), "limit", "1000"), nil, &got)
+		if no, ok := errors.AsType[refused](err); ok && no.status == http.StatusForbidden {
+			return nil // for administrators
+		}
+		if err != nil {
+			return err
+		}
+		counts = append(counts, fmt.Sprintf("%d %s", len(got.Jobs), state))
+	}
+	_, err := fmt.Fprintf(p.out, "jobs: %s\n", strings.Join(counts, ", "))
+	return err
 }
 
 type statisticsCommand struct {
