@@ -1,0 +1,4 @@
+package notify
+
+// Compose is for tests of what mails look like.
+var Compose = compose
