@@ -29,16 +29,11 @@ type Crawl struct {
 	Details, Sightings string
 }
 
-// A Notice is something that people are told, though not again and again.
+// A Notice says that people were told of something, which they are not to be
+// told again and again.
 type Notice struct {
 	Event, About string
-
-	// Every is how much time passes at least before they are told again. Below
-	// zero they are not told, and it is forgotten that they were.
-	Every time.Duration
-
-	// Task tells them.
-	Task Task
+	Over         bool // it is over: when it happens again they are told again
 }
 
 // A Settlement is all that becomes of a crawl.
@@ -51,8 +46,7 @@ type Settlement struct {
 	// Merge itself may be nil.
 	Merge func(newest registry.Listing) *registry.Listing
 
-	Notices []Notice
-	Tasks   []Task
+	Notices []Notice // what people were told because of it
 
 	Keep int // how many crawls of a host and category are kept
 }
@@ -82,17 +76,12 @@ func (s *Store) Settle(ctx context.Context, t Settlement) error {
 		if err = putStanding(ctx, tx, t.Standing); err != nil {
 			return err
 		}
-		tasks := t.Tasks
 		for _, n := range t.Notices {
-			tell, err := s.notice(ctx, tx, n)
-			if err != nil {
+			if err = s.note(ctx, tx, n); err != nil {
 				return err
 			}
-			if tell {
-				tasks = append(tasks[:len(tasks):len(tasks)], n.Task)
-			}
 		}
-		return s.enqueue(ctx, tx, tasks)
+		return nil
 	})
 	return wrap(fmt.Sprintf("keeping the crawl of %s on %s", category, host), err)
 }
@@ -200,18 +189,27 @@ func (s *Store) Seen(ctx context.Context) (map[Place]time.Time, error) {
 	return seen, wrap("reading when hosts were seen", err)
 }
 
-// notice reports whether people are to be told of something now, and notes that
-// they are.
-func (s *Store) notice(ctx context.Context, tx *sql.Tx, n Notice) (tell bool, err error) {
-	if n.Every < 0 {
-		_, err = exec(ctx, tx, `DELETE FROM told WHERE event = $1 AND about = $2`, n.Event, n.About)
-		return false, err
+// note notes that people were told.
+func (s *Store) note(ctx context.Context, tx *sql.Tx, n Notice) error {
+	if n.Over {
+		_, err := exec(ctx, tx, `DELETE FROM told WHERE event = $1 AND about = $2`, n.Event, n.About)
+		return err
 	}
-	now := s.now()
-	rows, err := exec(ctx, tx, `INSERT INTO told (event, about, at) VALUES ($1, $2, $3)
-		ON CONFLICT (event, about) DO UPDATE SET at = excluded.at WHERE told.at <= $4`,
-		n.Event, n.About, stamp(now), stamp(now.Add(-n.Every)))
-	return rows > 0, err
+	_, err := exec(ctx, tx, `INSERT INTO told (event, about, at) VALUES ($1, $2, $3)
+		ON CONFLICT (event, about) DO UPDATE SET at = excluded.at`, n.Event, n.About, stamp(s.now()))
+	return err
+}
+
+// Told returns when people were told of something last; zero: they were not, or
+// it is over.
+func (s *Store) Told(ctx context.Context, event, about string) (at time.Time, err error) {
+	err = each(ctx, s.read, func(scan func(...any) error) error {
+		var ms int64
+		err := scan(&ms)
+		at = unstamp(ms)
+		return err
+	}, `SELECT at FROM told WHERE event = $1 AND about = $2`, event, about)
+	return at, wrap("reading what people were told", err)
 }
 
 // Pending returns the keys of the jobs of a kind that are queued or run.

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -93,33 +92,33 @@ func TestStandings(t *testing.T) {
 			must(t, s.Listings(t.Context(), time.Time{}, func(*registry.Listing) error { n++; return nil }))
 			return n
 		}
-		bad := crawled(c.now(), "full")
-		bad.Standing = store.Standing{
+		poor := crawled(c.now(), "full")
+		poor.Standing = store.Standing{
 			Crawled: [store.Modes]time.Time{c.now(), {}, {}, c.now().Add(time.Second)}, Failures: 4,
 			Out: c.now(), Suspended: c.now(), Held: c.now(), Reason: "down",
 		}
-		must(t, s.Settle(t.Context(), bad))
+		must(t, s.Settle(t.Context(), poor))
 		got, err := s.Standing(t.Context(), "s/a", "os")
 		must(t, err)
-		want := bad.Standing
+		want := poor.Standing
 		want.Host, want.Category = "s/a", "os"
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		if all, err := s.Standings(t.Context()); err != nil || !cmp.Equal(map[store.Place]store.Standing{{Host: "s/a", Category: "os"}: want}, all) {
-			t.Errorf("%v, %v", all, err)
+		if all, bad := s.Standings(t.Context()); bad != nil || !cmp.Equal(map[store.Place]store.Standing{{Host: "s/a", Category: "os"}: want}, all) {
+			t.Errorf("%v, %v", all, bad)
 		}
 		if n := listed(); n != 0 {
 			t.Errorf("%d listings of hosts that are out", n)
 		}
-		if seen, err := s.Seen(t.Context()); err != nil || !seen[store.Place{Host: "s/a", Category: "os"}].Equal(c.now()) {
-			t.Errorf("seen %v, %v", seen, err)
+		if seen, bad := s.Seen(t.Context()); bad != nil || !seen[store.Place{Host: "s/a", Category: "os"}].Equal(c.now()) {
+			t.Errorf("seen %v, %v", seen, bad)
 		}
 		must(t, s.Forgive(t.Context(), "s/a", "os"))
 		if n := listed(); n != 1 {
 			t.Errorf("%d listings once it is forgiven", n)
 		}
-		must(t, s.Settle(t.Context(), bad))
+		must(t, s.Settle(t.Context(), poor))
 		change(t)(s.Apply(t.Context(), "test", store.Delete(registry.KindHost, "s/a", store.Any)))
 		all, err := s.Standings(t.Context())
 		crawls, err2 := s.Crawls(t.Context(), "", "", 10)
@@ -133,36 +132,26 @@ func TestNotices(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		t.Helper()
 		change(t)(s.Apply(t.Context(), "test", store.Put(site("s"), store.New), store.Put(host("s", "a"), store.New)))
-		told := 0
-		settle := func(every time.Duration) int {
-			t.Helper()
-			told++
+		for i, over := range []bool{false, false, true, false} {
+			c.move(time.Minute)
 			next := crawled(c.now(), "full")
-			next.Notices = []store.Notice{{Event: "e", About: "a", Every: every, Task: store.Task{Kind: "notify", Key: fmt.Sprint(told)}}}
-			next.Tasks = []store.Task{{Kind: "other", Key: "x"}}
+			next.Notices = []store.Notice{{Event: "e", About: "a", Over: over}}
 			must(t, s.Settle(t.Context(), next))
-			pending, err := s.Pending(t.Context(), "notify")
-			must(t, err)
-			if other, err := s.Pending(t.Context(), "other"); err != nil || !other["x"] {
-				t.Errorf("other tasks: %v, %v", other, err)
+			want := c.now()
+			if over {
+				want = time.Time{}
 			}
-			return len(pending)
+			if at, err := s.Told(t.Context(), "e", "a"); err != nil || !at.Equal(want) {
+				t.Errorf("step %d: told %v, %v, want %v", i, at, err, want)
+			}
 		}
-		for i, step := range []struct {
-			every, wait time.Duration
-			want        int
-		}{
-			{time.Hour, 0, 1},
-			{time.Hour, 30 * time.Minute, 1},
-			{time.Hour, 30 * time.Minute, 2},
-			{time.Hour, 0, 2},
-			{-1, 0, 2},
-			{time.Hour, 0, 3},
-		} {
-			c.move(step.wait)
-			if got := settle(step.every); got != step.want {
-				t.Errorf("step %d: told %d times, want %d", i, got, step.want)
-			}
+		must(t, s.Enqueue(t.Context(), store.Task{Kind: "k", Key: "1"}, store.Task{Kind: "k", Key: "2"}, store.Task{Kind: "l", Key: "3"}))
+		_, _, err := s.Take(t.Context(), "w", []string{"k"}, time.Minute)
+		must(t, err)
+		pending, err := s.Pending(t.Context(), "k")
+		must(t, err)
+		if diff := cmp.Diff(map[string]bool{"1": true, "2": true}, pending); diff != "" {
+			t.Error(diff)
 		}
 	})
 }
