@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 
@@ -9,7 +10,8 @@ import (
 	"github.com/waypost/waypost/geo"
 )
 
-// addHosts lists the approved and active hosts and what they hold.
+// addHosts lists the approved and active hosts, but those in countries under
+// embargo, and what they hold.
 func (b *builder) addHosts() {
 	listings := map[string][]*registry.Listing{}
 	for _, l := range b.in.Listings {
@@ -18,6 +20,10 @@ func (b *builder) addHosts() {
 	for _, h := range registry.All[*registry.Host](b.in.World) {
 		site, ok := registry.Find[*registry.Site](b.in.World, h.Site)
 		if !ok || !h.State.Published() || !site.State.Published() || !h.On() || !site.On() {
+			continue
+		}
+		if registry.Embargoed(b.in.World, h.Country) {
+			b.note("host %s: %s is under embargo", h.Key(), h.Country)
 			continue
 		}
 		b.addHost(h, site, listings[h.Key()])
@@ -77,26 +83,50 @@ func (b *builder) addCarry(out *snapshot.Host, carry registry.Carry, category ui
 }
 
 // addHoles adds the files, and which hosts lack some of them although they hold
-// the directory. A host that holds an older version of a file counts as lacking
-// it: no client is sent there.
+// the directory.
 func (b *builder) addHoles() {
-	holes := map[uint32][]uint32{}
-	lacks := func(host int, f registry.FileRef) {
-		if file, ok := b.content.find(f); ok {
-			holes[file] = append(holes[file], uint32(host))
-		}
-	}
+	h := holes{&b.content.files, map[uint32][]uint32{}, map[uint32][]snapshot.Holder{}}
 	for host, listings := range b.listed {
 		for _, l := range listings {
 			for _, f := range l.Lacks {
-				lacks(host, f)
+				if file, ok := b.content.find(f); ok {
+					h.lack(uint32(host), file)
+				}
 			}
-			for _, f := range l.Older {
-				lacks(host, f.FileRef)
+			for i := range l.Older {
+				if file, ok := b.content.find(l.Older[i].FileRef); ok {
+					h.hold(uint32(host), file, l.Older[i].SHA256[:])
+				}
 			}
 		}
 	}
-	b.snap.Files = b.content.files.WithHoles(holes)
+	files := b.content.files.WithHoles(h.lacks)
+	b.snap.Files = files.WithOlder(h.older)
+}
+
+// holes are the files that hosts lack, and the older versions that they hold
+// instead, as snapshots have them.
+type holes struct {
+	files *snapshot.Files
+	lacks map[uint32][]uint32
+	older map[uint32][]snapshot.Holder
+}
+
+func (h *holes) lack(host, file uint32) { h.lacks[file] = append(h.lacks[file], host) }
+
+// hold notes that a host was seen with the version of a file that has the
+// SHA-256 sum. No client is sent there for the file; a metalink names the host
+// if the version is one of the alternates. A master may have gone back to that
+// version since: then it is the current one, and the host does not lack it.
+func (h *holes) hold(host, file uint32, sum []byte) {
+	current, end := h.files.Versions(file)
+	if current < end && bytes.Equal(h.files.Hash(current, snapshot.SHA256), sum) {
+		return
+	}
+	h.lack(host, file)
+	if version, live := h.files.OlderVersion(file, sum); live {
+		h.older[file] = append(h.older[file], snapshot.Holder{Host: host, Version: version})
+	}
 }
 
 // netblocks returns a host's netblocks as prefixes.

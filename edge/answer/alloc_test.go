@@ -17,7 +17,10 @@ func TestAllocs(t *testing.T) {
 	for name, query := range map[string]func(*asked) answer.Query{
 		"redirect": redirect,
 		"DNS":      dns,
-		"list":     func(x *asked) answer.Query { return answer.Query{Client: x.client, Target: x.target, List: true} },
+		"metalink": func(x *asked) answer.Query {
+			return answer.Query{Client: x.client, Target: x.target, List: true, Older: true}
+		},
+		"list": func(x *asked) answer.Query { return answer.Query{Client: x.client, Target: x.target, List: true} },
 	} {
 		var a answer.Answer
 		n := 0

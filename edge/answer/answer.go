@@ -93,6 +93,7 @@ type Query struct {
 	Avoid     []geo.Country // avoid_country=
 	NoNear    bool          // netblock=0
 	NoPrivate bool          // Client is a resolver, whose address opens no private host
+	Older     bool          // hosts with an older version of the file will do, after all others
 
 	List    bool   // as long as MirrorManager's lists are; else all bands down to everywhere
 	Minimum int    // in a list, in place of the policy's; 0: the policy's
@@ -119,7 +120,7 @@ func (v *View) Answer(q *Query, a *Answer) {
 	a.Place = ix.Place(client, source)
 	a.Query = match.Query{
 		Place: a.Place, Directory: q.Target.Directory, Category: q.Target.Category,
-		File: q.Target.File, HasFile: q.Target.HasFile,
+		File: q.Target.File, HasFile: q.Target.HasFile, Older: q.Older,
 		Schemes: q.Schemes, Reach: q.Reach, Record: q.Record,
 		Countries: q.Countries, Global: q.Global, Avoid: q.Avoid, NoNear: q.NoNear, NoPrivate: q.NoPrivate,
 	}

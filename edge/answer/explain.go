@@ -114,6 +114,9 @@ func (x *Explanation) explainClient(ix *index.Index, p *index.Place) {
 func (x *Explanation) explainBands(v *View, a *Answer) {
 	for _, b := range a.Match.Bands() {
 		out := ExplainedBand{Name: v.bandName(a, b.Kind)}
+		if b.Older {
+			out.Name += ", older version"
+		}
 		if b.Kind == snapshot.BandNetblock {
 			if p, err := a.Place.Addr.Prefix(b.Bits); err == nil {
 				out.Prefix = p.String()
@@ -144,9 +147,22 @@ func (x *Explanation) explainRejected(ix *index.Index, a *Answer) {
 			continue
 		case why == match.Eligible:
 			reason = "in no band of the policy, or beyond the end of the list"
+		case why == match.HoldsOlder:
+			reason += " (alternate " + strconv.Itoa(alternate(ix.Files(), a.Query.File, uint32(h))) + ")"
 		}
 		x.Rejected = append(x.Rejected, Rejected{ix.Registered(uint32(h)).Name, reason})
 	}
+}
+
+// alternate returns which of a file's alternates a host holds: 1 is the newest.
+func alternate(files *snapshot.Files, file, host uint32) int {
+	current, _ := files.Versions(file)
+	for _, o := range files.Older(file) {
+		if o.Host == host {
+			return int(o.Version - current)
+		}
+	}
+	return 0
 }
 
 // bandName names a band as policies do, but for the continent's of a policy

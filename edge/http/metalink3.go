@@ -35,7 +35,9 @@ import (
 //	 </files>
 //	</metalink>
 //
-// The preference falls by one a host, down to 1.
+// The preference falls by one a host, down to 1. Clients accept a file that has
+// the hashes of the file or of any alternate, so a host with such an older
+// version is named, after all hosts with the current one.
 
 // appendMetalinkHead appends the first two lines.
 func appendMetalinkHead(buf []byte, now *moment) []byte {

@@ -14,10 +14,12 @@ import (
 const maxMetalink = 100
 
 // answerList answers for t as long as MirrorManager's lists are and returns the
-// origin to name after the hosts, if there is one. It is not ok where there is
-// nothing to name; then the answer is 503.
-func (s *Server) answerList(r *request, t *index.Target) (origin string, ok bool) {
+// origin to name after the hosts, if there is one; older says that hosts with an
+// older version of the file will do. It is not ok where there is nothing to name;
+// then the answer is 503.
+func (s *Server) answerList(r *request, t *index.Target, older bool) (origin string, ok bool) {
 	r.ask(t)
+	r.asked.Older = older
 	r.asked.List, r.asked.Minimum, r.asked.Count = true, s.config.MinimumHosts, maxMetalink
 	r.view.Answer(&r.asked, &r.answer)
 	r.allDown = r.answer.AllDown()
@@ -31,10 +33,11 @@ func (s *Server) answerList(r *request, t *index.Target) (origin string, ok bool
 }
 
 // metalink4 answers with the metalink of a known file (RFC 5854): its hosts in
-// order, the origin last.
+// order, the origin last. There is no element for alternates, so that a file in
+// an older version fails its hash: hosts with one are not named.
 func (s *Server) metalink4(r *request, t *index.Target, f file) {
 	r.kind = Metalink4
-	origin, ok := s.answerList(r, t)
+	origin, ok := s.answerList(r, t, false)
 	if !ok {
 		return
 	}
@@ -115,10 +118,11 @@ func (r *request) appendSource(b []byte, t *index.Target, base, location string,
 }
 
 // metalink3 answers with the metalink of a known file in version 3, as
-// MirrorManager writes it, with one URL of each host.
+// MirrorManager writes it, with one URL of each host. Those with an older version
+// that is among the alternates come after all others, and the origin last.
 func (s *Server) metalink3(r *request, t *index.Target) {
 	r.kind = Metalink3
-	origin, ok := s.answerList(r, t)
+	origin, ok := s.answerList(r, t, true)
 	if !ok {
 		return
 	}

@@ -237,7 +237,10 @@ func (s *Server) redirectSchemes(r *request) index.Schemes {
 	return index.Web
 }
 
-// find asks the engine for hosts with URLs of those of schemes that protocol= names, if it is given.
+// find asks the engine for hosts with URLs of those of schemes that protocol=
+// names, if it is given; for a metalink also for those with an older version,
+// which it names as an alternate: dnf takes such metadata from a mirror when all
+// before it have failed.
 func (s *Server) find(r *request, schemes index.Schemes, count int) {
 	l := &r.list
 	if len(l.params.protocols) > 0 {
@@ -250,7 +253,7 @@ func (s *Server) find(r *request, schemes index.Schemes, count int) {
 	r.view.Answer(&answer.Query{
 		Client: r.client, Target: l.target, Schemes: schemes, Reach: index.FamilyOf(r.client),
 		Countries: l.params.codes, Global: l.params.global, Avoid: l.params.avoid, NoNear: l.params.noNear(),
-		List: true, Minimum: s.config.MinimumHosts, Count: count, Random: rand.Uint64(), //nolint:gosec // a draw of mirrors
+		Older: l.metalink, List: true, Minimum: s.config.MinimumHosts, Count: count, Random: rand.Uint64(), //nolint:gosec // a draw of mirrors
 	}, &r.answer)
 	r.allDown = r.answer.AllDown()
 	l.setTail(r.view.Index)

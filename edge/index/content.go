@@ -12,6 +12,7 @@ type content struct {
 	flat     []uint64          // the distinct sets
 	byDir    []uint32          // by directory: its set
 	holes    map[uint32]uint32 // by file: the set of hosts that lack it
+	older    map[uint32]uint32 // by file: the set of those of them that hold an older version
 	complete []bool            // by directory: an unlisted file does not exist
 }
 
@@ -23,6 +24,7 @@ func compileContent(s *snapshot.Snapshot, p *paths) content {
 		words:    hostset.Words(n),
 		byDir:    make([]uint32, len(s.Directories)),
 		holes:    make(map[uint32]uint32, len(s.Files.Holes())),
+		older:    make(map[uint32]uint32, len(s.Files.AllOlder())),
 		complete: make([]bool, len(s.Directories)),
 	}
 	block := make([]uint64, 64*c.words)
@@ -45,6 +47,13 @@ func compileContent(s *snapshot.Snapshot, p *paths) content {
 			set.Add(h)
 		}
 		c.holes[file] = in.add(set)
+	}
+	for file, holders := range s.Files.AllOlder() {
+		set.Clear()
+		for _, h := range holders {
+			set.Add(h.Host)
+		}
+		c.older[file] = in.add(set)
 	}
 	c.flat = in.flat
 	return c
@@ -88,21 +97,29 @@ func (c *content) set(id uint32) hostset.Set {
 	return c.flat[int(id)*c.words : int(id+1)*c.words]
 }
 
-// Holders returns the hosts that hold a directory.
-func (ix *Index) Holders(dir uint32) hostset.Set { return ix.content.set(ix.content.byDir[dir]) }
-
-// Lacking returns the hosts that lack a file although they hold its
-// directory; nil if there are none.
-func (ix *Index) Lacking(file uint32) hostset.Set {
-	if len(ix.content.holes) == 0 {
+// of returns the set of a file, nil if it has none.
+func (c *content) of(sets map[uint32]uint32, file uint32) hostset.Set {
+	if len(sets) == 0 {
 		return nil
 	}
-	id, ok := ix.content.holes[file]
+	id, ok := sets[file]
 	if !ok {
 		return nil
 	}
-	return ix.content.set(id)
+	return c.set(id)
 }
+
+// Holders returns the hosts that hold a directory.
+func (ix *Index) Holders(dir uint32) hostset.Set { return ix.content.set(ix.content.byDir[dir]) }
+
+// Lacking returns the hosts that lack the current version of a file although
+// they hold its directory; nil if there are none.
+func (ix *Index) Lacking(file uint32) hostset.Set { return ix.content.of(ix.content.holes, file) }
+
+// HoldingOlder returns those hosts of [Index.Lacking] that hold an older
+// version of the file, which its metalinks name as an alternate; nil if there
+// are none.
+func (ix *Index) HoldingOlder(file uint32) hostset.Set { return ix.content.of(ix.content.older, file) }
 
 // Directory returns directory dir.
 func (ix *Index) Directory(dir uint32) *snapshot.Directory { return &ix.in.Snapshot.Directories[dir] }

@@ -83,6 +83,14 @@ func TestHostColumns(t *testing.T) {
 		if diff := cmp.Diff(want, members(ix.Lacking(f))); diff != "" && len(want) > 0 {
 			t.Errorf("Lacking(%d) (-want +got):\n%s", f, diff)
 		}
+		var older []uint32
+		for _, h := range s.Files.Older(f) {
+			older = append(older, h.Host)
+		}
+		slices.Sort(older)
+		if diff := cmp.Diff(older, members(ix.HoldingOlder(f))); diff != "" && len(older) > 0 {
+			t.Errorf("HoldingOlder(%d) (-want +got):\n%s", f, diff)
+		}
 	}
 }
 

@@ -16,6 +16,10 @@ func TestAllocs(t *testing.T) {
 	in := synth.Inputs(synth.Small(1))
 	ix := index.Compile(in)
 	clients := synth.Clients(in, 1, 100)
+	stale := uint32(0)
+	for file := range in.Snapshot.Files.AllOlder() {
+		stale = file
+	}
 	var m match.Match
 	for _, q := range []match.Query{
 		{},
@@ -23,6 +27,7 @@ func TestAllocs(t *testing.T) {
 		{Record: index.V6, NoNear: true, Avoid: []geo.Country{{'D', 'E'}}},
 		{Countries: []geo.Country{{'U', 'S'}, {'F', 'R'}}},
 		{Global: true},
+		{HasFile: true, Older: true, File: stale},
 	} {
 		all := func() {
 			for _, a := range clients {

@@ -16,6 +16,7 @@ const (
 	Eligible Reason = iota
 	LacksDirectory
 	LacksFile
+	HoldsOlder
 	MarkedDown
 	LacksScheme
 	LacksFamily
@@ -33,6 +34,7 @@ func (r Reason) String() string {
 		"eligible",
 		"does not hold the directory",
 		"does not hold the file",
+		"holds an older version",
 		"taken out by an operator",
 		"has no URL of a wanted scheme",
 		"has no address of the client's family",
@@ -66,7 +68,9 @@ func explain(ix *index.Index, q *Query, h uint32) Reason {
 	switch {
 	case !ix.Holders(q.Directory).Has(h):
 		return LacksDirectory
-	case q.HasFile && ix.Lacking(q.File).Has(h):
+	case q.HasFile && !q.Older && ix.HoldingOlder(q.File).Has(h):
+		return HoldsOlder
+	case q.HasFile && ix.Lacking(q.File).Has(h) && !ix.HoldingOlder(q.File).Has(h):
 		return LacksFile
 	case !ix.Active().Has(h):
 		return MarkedDown

@@ -11,6 +11,10 @@
 // dealt into bands; each stands in the first band that names it. Health plays
 // no part here: that is pick's.
 //
+// A metalink of a file may ask for the hosts with an older version of it, too,
+// which it names as alternates. They stand in bands of their own, behind all
+// hosts with the current version.
+//
 // Find is pure: it reads the index and the query, works in memory of the
 // [Match] and allocates nothing once that has grown. It costs some hundred
 // nanoseconds at 450 hosts. Why a host is not eligible is worked out only on
@@ -34,6 +38,7 @@ type Query struct {
 	Category  uint32
 	File      uint32 // its number, if HasFile
 	HasFile   bool
+	Older     bool // hosts with an older version of the file will do, after all others
 
 	Schemes index.Schemes // a host needs a URL of one of these; 0: needs none
 	Reach   index.Family  // a host must not be known to lack this family; 0: any
@@ -52,7 +57,8 @@ func (q *Query) asked() bool { return q.Global || len(q.Countries) > 0 }
 // A Band is the eligible hosts that share one reason to be preferred.
 type Band struct {
 	Kind  snapshot.Band
-	Bits  int // the length of the declared prefix, for BandNetblock
+	Bits  int  // the length of the declared prefix, for BandNetblock
+	Older bool // the hosts hold an older version of the file
 	Hosts hostset.Set
 }
 
@@ -86,31 +92,43 @@ func (m *Match) Find(ix *index.Index, q *Query) {
 	findEligible(m.eligible, m.set(), ix, q)
 	m.avoid(ix, q.Avoid)
 	m.deal(ix, q)
-}
-
-// Limit drops the bands after the one with which at least minimum hosts are
-// reached, but only from BandEverywhere on: a list names all hosts of the
-// client's country and continent, as MirrorManager's do. Only hosts that are
-// up count, and at least one is wanted; up may be nil: all are.
-func (m *Match) Limit(minimum int, up hostset.Set) {
-	have := 0
-	for i := range m.bands {
-		if m.bands[i].Kind == snapshot.BandEverywhere && have >= max(minimum, 1) {
-			m.bands = m.bands[:i]
-			return
-		}
-		have += m.bands[i].up(up)
+	if q.HasFile && q.Older {
+		m.split(ix.HoldingOlder(q.File))
 	}
 }
 
-// First drops all bands after the first one with a host that is up; up may be
-// nil: all are. Where none is, all bands stay.
+// Limit drops the BandEverywhere if at least minimum hosts come before it: a
+// list names all hosts of the client's country and continent, as MirrorManager's
+// do. Only hosts that are up count, and at least one is wanted; up may be nil:
+// all are.
+func (m *Match) Limit(minimum int, up hostset.Set) {
+	have, kept := 0, m.bands[:0]
+	for _, b := range m.bands {
+		if b.Kind == snapshot.BandEverywhere && have >= max(minimum, 1) {
+			continue
+		}
+		have += b.up(up)
+		kept = append(kept, b)
+	}
+	m.bands = kept
+}
+
+// First drops all bands after the first one with a host that is up, but for
+// those of hosts with an older version that are no farther; up may be nil: all
+// are. Where none is, all bands stay.
 func (m *Match) First(up hostset.Set) {
 	for i := range m.bands {
-		if m.bands[i].up(up) > 0 {
-			m.bands = m.bands[:i+1]
-			return
+		if m.bands[i].up(up) == 0 {
+			continue
 		}
+		kept := m.bands[:i+1]
+		for _, b := range m.bands[i+1:] {
+			if b.Older && b.Kind <= m.bands[i].Kind {
+				kept = append(kept, b)
+			}
+		}
+		m.bands = kept
+		return
 	}
 }
 
@@ -130,7 +148,12 @@ func (b *Band) up(up hostset.Set) int {
 func findEligible(set, spare hostset.Set, ix *index.Index, q *Query) {
 	set.Copy(ix.Holders(q.Directory))
 	if q.HasFile {
-		set.AndNot(ix.Lacking(q.File))
+		spare.Clear()
+		spare.Or(ix.Lacking(q.File))
+		if q.Older {
+			spare.AndNot(ix.HoldingOlder(q.File))
+		}
+		set.AndNot(spare)
 	}
 	set.And(ix.Active())
 	if q.Reach != 0 {
@@ -212,6 +235,22 @@ func (m *Match) deal(ix *index.Index, q *Query) {
 	d.add(snapshot.BandEverywhere, 0, d.left)
 }
 
+// split moves the hosts with an older version out of the bands into bands of
+// the same kinds behind all others.
+func (m *Match) split(older hostset.Set) {
+	for _, b := range m.bands {
+		if !b.Hosts.Intersects(older) {
+			continue
+		}
+		set := m.set()
+		set.Copy(b.Hosts)
+		set.And(older)
+		b.Hosts.AndNot(older)
+		m.bands = append(m.bands, Band{b.Kind, b.Bits, true, set})
+	}
+	m.bands = slices.DeleteFunc(m.bands, func(b Band) bool { return b.Hosts.Empty() })
+}
+
 // A dealer deals hosts out of left.
 type dealer struct {
 	m     *Match
@@ -228,7 +267,7 @@ func (d *dealer) add(kind snapshot.Band, bits int, from hostset.Set) {
 	set.Copy(from)
 	set.And(d.left)
 	d.left.AndNot(set)
-	d.m.bands = append(d.m.bands, Band{kind, bits, set})
+	d.m.bands = append(d.m.bands, Band{Kind: kind, Bits: bits, Hosts: set})
 }
 
 func (d *dealer) near(ix *index.Index, q *Query) {

@@ -74,7 +74,9 @@ func (s *slow) holds(why match.Reason, n uint32) bool {
 	case match.LacksDirectory:
 		return !h.Has.Has(q.Directory)
 	case match.LacksFile:
-		return q.HasFile && slices.Contains(s.in.Snapshot.Files.Lacks(q.File), n)
+		return q.HasFile && slices.Contains(s.in.Snapshot.Files.Lacks(q.File), n) && !s.older(n)
+	case match.HoldsOlder:
+		return !q.Older && s.older(n)
 	case match.MarkedDown:
 		return h.Down
 	case match.LacksScheme:
@@ -94,6 +96,11 @@ func (s *slow) holds(why match.Reason, n uint32) bool {
 		return slices.Contains(q.Avoid, h.Country)
 	}
 	return false
+}
+
+// older reports whether a host holds an older version of the file.
+func (s *slow) older(n uint32) bool {
+	return s.q.HasFile && slices.ContainsFunc(s.in.Snapshot.Files.Older(s.q.File), func(h snapshot.Holder) bool { return h.Host == n })
 }
 
 // reasons returns why each host is not eligible: the first reason that holds.
@@ -126,8 +133,9 @@ func (s *slow) reasons() (why []match.Reason, avoidIgnored bool) {
 
 // place is a host's band, and the netblock's length in it.
 type place struct {
-	kind snapshot.Band
-	bits int
+	kind  snapshot.Band
+	bits  int
+	older int // 1: holds an older version of the file
 }
 
 // candidates returns the bands that name a host, the best first. found says
@@ -148,7 +156,7 @@ func (s *slow) candidates(h *snapshot.Host, found bool) (out []place) {
 	}
 	if !s.asked() && !q.NoNear {
 		if bits := s.netblock(h); bits >= 0 {
-			out = append(out, place{snapshot.BandNetblock, bits})
+			out = append(out, place{kind: snapshot.BandNetblock, bits: bits})
 		}
 		if s.own(h) {
 			out = append(out, place{kind: snapshot.BandASN})
@@ -186,6 +194,9 @@ func (s *slow) bands(why []match.Reason) (lines []string, found bool) {
 		}
 		for _, p := range s.candidates(&s.in.Snapshot.Hosts[n], found) {
 			always := found && p.kind != snapshot.BandEverywhere
+			if s.older(uint32(n)) {
+				p.older = 1
+			}
 			if always || s.in.Snapshot.Categories[s.q.Category].Policy.Bands.Has(p.kind) {
 				in[p] = append(in[p], n)
 				break
@@ -198,16 +209,18 @@ func (s *slow) bands(why []match.Reason) (lines []string, found bool) {
 				return
 			}
 		}
-	}, func(a, b place) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(b.bits, a.bits)) })
+	}, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.older, b.older), cmp.Compare(a.kind, b.kind), cmp.Compare(b.bits, a.bits))
+	})
 	for _, p := range places {
-		lines = append(lines, fmt.Sprint(p.kind, p.bits, in[p]))
+		lines = append(lines, fmt.Sprint(p.kind, p.bits, p.older == 1, in[p]))
 	}
 	return lines, found
 }
 
 func fast(m *match.Match) (lines []string) {
 	for _, b := range m.Bands() {
-		lines = append(lines, fmt.Sprint(b.Kind, b.Bits, members(b.Hosts)))
+		lines = append(lines, fmt.Sprint(b.Kind, b.Bits, b.Older, members(b.Hosts)))
 	}
 	return lines
 }
@@ -272,6 +285,7 @@ func refine(r *rand.Rand, q match.Query) match.Query {
 	q.Global = oneIn(12)
 	q.NoNear = oneIn(8)
 	q.NoPrivate = oneIn(8)
+	q.Older = oneIn(2)
 	if oneIn(5) {
 		for range 1 + 3*r.IntN(2) {
 			q.Avoid = append(q.Avoid, codes()...)
