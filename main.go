@@ -32,6 +32,8 @@ type commands struct {
 	Import           service.ImportCommand        `cmd:"" help:"Take over a registry: MirrorManager's cache, mirrorbits' mirrors, or a catalogue."`
 	Export           service.ExportCommand        `cmd:"" help:"Write what the control plane knows for other programs."`
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`
+	Anycast          node.AnycastCommand          `cmd:"" help:"Look at the prefixes that an edge announces; drain them for maintenance, and resume."`
+	AnycastSpeaker   node.SpeakerCommand          `cmd:"" hidden:"" help:"Announce what an edge orders; the edge starts it."`
 	Version          versionCommand               `cmd:"" help:"Print the version."`
 }
 
@@ -110,6 +112,7 @@ func exit(code int) {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once: draining takes minutes
 	var c commands
 	k := kong.Parse(&c,
 		kong.Name("waypost"),

@@ -39,6 +39,7 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	n.anycastPages(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /debug/pprof/")
 	})
@@ -60,6 +61,10 @@ func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
 	v := n.engine.View()
 	if v == nil {
 		http.Error(w, "no data is loaded", http.StatusServiceUnavailable)
+		return
+	}
+	if n.leaving.Load() {
+		http.Error(w, "leaving: told to stop", http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintf(w, "ready: version %d of %s\n", v.Index.Version(), v.Index.Created().UTC().Format(time.RFC3339))

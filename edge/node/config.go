@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/waypost/waypost/edge/anycast"
 	edgedns "github.com/waypost/waypost/edge/dns"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/dns/zone"
@@ -52,6 +53,14 @@ type Config struct {
 
 	// Health makes the edge probe mirrors. Without it all mirrors count as up.
 	Health *probe.Config `yaml:"health"`
+
+	// Statistics are counts of answers, for the control plane. With
+	// source.control, they are on by default.
+	Statistics StatisticsConfig `yaml:"statistics"`
+
+	// Anycast announces service prefixes by BGP while the edge answers. Without
+	// it nothing is announced.
+	Anycast *anycast.Config `yaml:"anycast"`
 
 	// Admin is the listener for operators. Without it there is none.
 	Admin *AdminConfig `yaml:"admin"`
@@ -192,6 +201,11 @@ func (c *Config) resolve(dir string) {
 	if r := c.Source.Control; r != nil {
 		paths = append(paths, &r.TokenFile)
 	}
+	if c.Anycast != nil {
+		for i := range c.Anycast.Peers {
+			paths = append(paths, &c.Anycast.Peers[i].PasswordFile)
+		}
+	}
 	for i := range c.Geo.Country {
 		paths = append(paths, &c.Geo.Country[i])
 	}
@@ -238,9 +252,11 @@ func (c *Config) check(doc *strict.Doc) {
 	if c.DNS != nil {
 		c.checkDNS(doc)
 	}
+	c.Statistics.check(doc)
 	if c.Admin != nil && !c.Admin.Listen.IsValid() {
 		doc.Problem("edge.admin.listen", "want an address and port such as 127.0.0.1:9090")
 	}
+	c.checkAnycast(doc)
 	if c.Health != nil {
 		if err := c.Health.Validate(); err != nil {
 			for line := range strings.Lines(err.Error()) {

@@ -25,6 +25,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if m.n.remote != nil {
 		m.remote(s)
 	}
+	if m.n.tally != nil {
+		m.statistics(s)
+	}
 	if m.n.http != nil {
 		m.http(s)
 	}
@@ -33,6 +36,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	if m.n.prober != nil {
 		m.health(s)
+	}
+	if m.n.keeper != nil {
+		m.anycast(s)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waypost/waypost/edge/answer"
+	"github.com/waypost/waypost/edge/anycast"
 	edgedns "github.com/waypost/waypost/edge/dns"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/dns/zone"
@@ -49,9 +50,13 @@ type Node struct {
 	dns    *edgedns.Server
 	prober *probe.Prober
 	stats  *edgehttp.StatisticsLog
+	tally  *tally // nil: answers are not counted for a control plane
+
+	keeper *anycast.Keeper // nil: nothing is announced
 
 	loads    loads
 	listened chan struct{} // closed once all listeners are open
+	leaving  atomic.Bool   // told to stop
 	sockets  sockets
 }
 
@@ -63,16 +68,22 @@ type loads struct {
 }
 
 // New makes an edge of a configuration that [ReadConfig] or the caller has
-// checked. It opens neither data nor sockets, but makes the folder for snapshots.
+// checked. It opens neither data nor sockets, but makes its folders in data_dir.
 func New(c *Config, log *slog.Logger) (*Node, error) {
 	n := &Node{config: c, log: log, listened: make(chan struct{})}
 	if err := n.newSource(); err != nil {
+		return nil, err
+	}
+	if err := n.newStatistics(); err != nil {
 		return nil, err
 	}
 	if err := n.newHTTP(); err != nil {
 		return nil, err
 	}
 	if err := n.newDNS(); err != nil {
+		return nil, err
+	}
+	if err := n.newKeeper(); err != nil {
 		return nil, err
 	}
 	return n, n.newProber()
@@ -139,17 +150,21 @@ func (n *Node) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1) // from the start: a SIGHUP must not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	defer n.follow(ctx)()
+	defer n.follow(context.WithoutCancel(ctx))() // to the end, for draining takes minutes
 	if err := n.loadFirst(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	told := ctx
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, ctx := errgroup.WithContext(working)
 	if err := n.listen(ctx); err != nil {
 		n.sockets.close()
 		return err
 	}
 	close(n.listened)
 	n.serve(ctx, group)
+	group.Go(func() error { defer stop(); return n.stay(told, ctx) })
 	group.Go(func() error { n.watch(ctx, hangup); return nil })
 	if n.prober != nil {
 		group.Go(func() error { return n.prober.Run(ctx) })
@@ -157,7 +172,12 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.stats != nil {
 		group.Go(func() error { return n.stats.Run(ctx) })
 	}
+	if n.tally != nil {
+		group.Go(func() error { n.count(ctx); return nil })
+		group.Go(func() error { n.tally.outbox.Run(ctx); return nil })
+	}
 	err := group.Wait()
+	n.lastCounts(ctx)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}

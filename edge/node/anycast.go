@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/anycast/speaker"
+	edgedns "github.com/waypost/waypost/edge/dns"
+	"github.com/waypost/waypost/edge/snapshot/strict"
+)
+
+// checkAnycast notes what is wrong with anycast.
+func (c *Config) checkAnycast(doc *strict.Doc) {
+	if c.Anycast == nil {
+		return
+	}
+	a := c.Anycast.WithDefaults(c.services())
+	for _, p := range a.Check() {
+		doc.Problem("edge.anycast."+p.Key, "%s", p.Text)
+	}
+	if c.DataDir == "" {
+		doc.Problem("edge.data_dir", "want the path of a folder, for the socket and the log of the anycast speaker")
+	}
+}
+
+// services returns the addresses that the service listens at.
+func (c *Config) services() (all []netip.Addr) {
+	if c.HTTP != nil {
+		for _, at := range c.HTTP.Listen {
+			all = append(all, at.Addr())
+		}
+	}
+	if c.DNS != nil {
+		for _, at := range c.DNS.Listen {
+			all = append(all, at.Addr())
+		}
+	}
+	return all
+}
+
+// newKeeper makes what keeps service prefixes announced.
+func (n *Node) newKeeper() error {
+	if n.config.Anycast == nil {
+		return nil
+	}
+	if err := os.MkdirAll(n.config.DataDir, 0o750); err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the program to run the speaker with: %w", err)
+	}
+	logFile := filepath.Join(n.config.DataDir, "speaker.log")
+	output, err := os.OpenFile(filepath.Clean(logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	socket := filepath.Join(n.config.DataDir, "speaker.sock")
+	n.keeper, err = anycast.New(anycast.Options{
+		Config: n.config.Anycast.WithDefaults(n.config.services()),
+		Check:  n.checkService, Data: n.dataMade, Log: n.log,
+		Speaker:    &speaker.Client{Socket: socket, Command: []string{program, "anycast-speaker", socket}, Output: output},
+		Generation: uint64(time.Now().UnixMilli()),
+		File:       filepath.Join(n.config.DataDir, "anycast.json"),
+	})
+	return err
+}
+
+// stay returns once the edge may stop answering: told has ended, and nobody is
+// sent here any more; or ctx has, since a part of the edge failed.
+func (n *Node) stay(told, ctx context.Context) error {
+	leave, cancel := context.WithCancel(told)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	defer context.AfterFunc(leave, func() { n.leaving.Store(true) })()
+	if n.keeper == nil {
+		<-leave.Done()
+		return nil
+	}
+	return n.keeper.Run(leave)
+}
+
+// dataMade returns when the snapshot in use was made.
+func (n *Node) dataMade() time.Time {
+	v := n.engine.View()
+	if v == nil {
+		return time.Time{}
+	}
+	return v.Index.Created()
+}
+
+// checkService asks the service at an address as clients do: DNS and HTTP, at
+// the ports where they listen. What the answer says does not matter: content
+// that is gone is gone at all edges.
+func (n *Node) checkService(ctx context.Context, at netip.Addr) (err error) {
+	if c := n.config.DNS; c != nil {
+		for _, port := range ports(c.Listen, at) {
+			err = errors.Join(err, edgedns.Ask(ctx, netip.AddrPortFrom(at, port), c.Zones[0].Name))
+		}
+	}
+	if c := n.config.HTTP; c != nil {
+		for _, port := range ports(c.Listen, at) {
+			err = errors.Join(err, n.checkHTTP(ctx, netip.AddrPortFrom(at, port)))
+		}
+	}
+	return err
+}
+
+// ports returns the ports at which a service listens on an address.
+func ports(listen []netip.AddrPort, at netip.Addr) (out []uint16) {
+	for _, l := range listen {
+		if l.Addr() == at || l.Addr().IsUnspecified() && l.Addr().Is4() == at.Is4() {
+			out = append(out, l.Port())
+		}
+	}
+	return out
+}
+
+// checkHTTP asks for the top of a category.
+func (n *Node) checkHTTP(ctx context.Context, at netip.AddrPort) error {
+	path := "/"
+	if v := n.engine.View(); v != nil && len(v.Index.Categories()) > 0 {
+		path += v.Index.Category(0).Path + "/"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://"+at.String()+path, nil)
+	if err != nil {
+		return err
+	}
+	request.Close = true // a new connection each time, as for a new client
+	request.Header.Set("User-Agent", "waypost-self-check/"+Version())
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		return fmt.Errorf("asking %s over HTTP: %w", at, err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode == http.StatusInternalServerError {
+		return fmt.Errorf("asking %s over HTTP: %s", at, response.Status)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/anycast/speaker"
+)
+
+// SpeakerCommand is waypost anycast-speaker, which an edge starts.
+type SpeakerCommand struct {
+	Socket string `arg:"" type:"path" help:"Where to take orders."`
+}
+
+// Run announces what the edge orders.
+func (c *SpeakerCommand) Run(ctx context.Context) error {
+	return speaker.Run(ctx, speaker.Config{Socket: c.Socket, Log: newLogger(os.Stderr)})
+}
+
+// AnycastCommand is waypost anycast.
+type AnycastCommand struct {
+	Status AnycastStatusCommand `cmd:"" help:"Show which service prefixes this edge announces, to whom, and why not the others."`
+	Drain  AnycastDrainCommand  `cmd:"" help:"Ask neighbours to prefer other edges, then withdraw; until resume, over restarts too."`
+	Resume AnycastResumeCommand `cmd:"" help:"Announce again what was drained."`
+}
+
+// anycastFlags are those of all its subcommands.
+type anycastFlags struct {
+	Admin string `help:"The edge's admin listener." default:"127.0.0.1:9090"`
+	JSON  bool   `help:"Print JSON."`
+}
+
+// AnycastStatusCommand is waypost anycast status.
+type AnycastStatusCommand struct{ anycastFlags }
+
+// Run runs the command.
+func (c *AnycastStatusCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.ask(ctx, out, http.MethodGet, "/anycast", nil, false)
+}
+
+// AnycastDrainCommand is waypost anycast drain.
+type AnycastDrainCommand struct {
+	anycastFlags
+
+	Prefixes []netip.Prefix `arg:"" optional:"" help:"Which service prefixes; none: all."`
+	Force    bool           `help:"Also where no other edge announces a prefix."`
+}
+
+// Run runs the command.
+func (c *AnycastDrainCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.ask(ctx, out, http.MethodPost, "/anycast/drain", c.Prefixes, c.Force)
+}
+
+// AnycastResumeCommand is waypost anycast resume.
+type AnycastResumeCommand struct {
+	anycastFlags
+
+	Prefixes []netip.Prefix `arg:"" optional:"" help:"Which service prefixes; none: all."`
+}
+
+// Run runs the command.
+func (c *AnycastResumeCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.ask(ctx, out, http.MethodPost, "/anycast/resume", c.Prefixes, false)
+}
+
+// ask asks a running edge, and prints the status that it answers with.
+func (c *anycastFlags) ask(ctx context.Context, out io.Writer, method, path string, prefixes []netip.Prefix, force bool) error {
+	q := url.Values{}
+	for _, p := range prefixes {
+		q.Add("prefix", p.String())
+	}
+	if force {
+		q.Set("force", "1")
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.Admin+path+"?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", c.Admin, err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	switch {
+	case err != nil:
+		return err
+	case response.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("the edge at %s announces nothing: it has no anycast section", c.Admin)
+	case response.StatusCode != http.StatusOK:
+		return errors.New(strings.TrimSpace(string(text)))
+	case c.JSON:
+		_, err = out.Write(text)
+		return err
+	}
+	var status anycast.Status
+	if err = json.Unmarshal(text, &status); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", c.Admin, err)
+	}
+	return printAnycast(out, &status)
+}
+
+// printAnycast prints a status for people.
+func printAnycast(out io.Writer, s *anycast.Status) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "PREFIX\tSTATE\tANNOUNCED\tSINCE\tREASON")
+	for _, p := range s.Prefixes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Prefix, p.State, yesNo(p.Announced), p.Since.UTC().Format(time.RFC3339), p.Reason)
+	}
+	fmt.Fprintln(w, "\nNEIGHBOUR\tAS\tSESSION\tSINCE\tTOLD")
+	for _, p := range s.Peers {
+		since := "-"
+		if !p.Since.IsZero() {
+			since = p.Since.UTC().Format(time.RFC3339)
+		}
+		var told []string
+		for _, prefix := range p.Prefixes {
+			told = append(told, prefix.String())
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", p.Address, p.ASN, p.State, since, cmp.Or(strings.Join(told, " "), "-"))
+	}
+	if s.Error != "" {
+		fmt.Fprintln(w, "\nspeaker:", s.Error)
+	}
+	return w.Flush()
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,75 @@
+package node
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/waypost/waypost/edge/anycast"
+)
+
+// anycastPages are the pages of an edge that announces prefixes.
+func (n *Node) anycastPages(mux *http.ServeMux) {
+	if n.keeper == nil {
+		return
+	}
+	mux.HandleFunc("GET /anycast", func(w http.ResponseWriter, _ *http.Request) { n.anycastStatus(w) })
+	order := func(do func(r *http.Request, prefixes []netip.Prefix) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			var prefixes []netip.Prefix
+			for _, text := range r.URL.Query()["prefix"] {
+				p, err := netip.ParsePrefix(text)
+				if err != nil {
+					http.Error(w, fmt.Sprintf("prefix: want a prefix such as 198.18.0.0/24, got %.60q", text), http.StatusBadRequest)
+					return
+				}
+				prefixes = append(prefixes, p)
+			}
+			if err := do(r, prefixes); err != nil {
+				http.Error(w, err.Error(), http.StatusConflict)
+				return
+			}
+			n.anycastStatus(w)
+		}
+	}
+	mux.Handle("POST /anycast/drain", order(func(r *http.Request, prefixes []netip.Prefix) error {
+		return n.keeper.Drain(r.URL.Query().Has("force"), prefixes...)
+	}))
+	mux.Handle("POST /anycast/resume", order(func(_ *http.Request, prefixes []netip.Prefix) error {
+		return n.keeper.Resume(prefixes...)
+	}))
+}
+
+func (n *Node) anycastStatus(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(n.keeper.Status())
+}
+
+// anycast sends what the keeper counted.
+func (m *metrics) anycast(s scrape) {
+	status := m.n.keeper.Status()
+	s.flag("anycast_speaker_up", "1 while the anycast speaker takes orders", status.Speaker != 0 && status.Error == "")
+	s.count("anycast_checks_total", "checks of service prefixes by this edge itself, by result", status.GoodChecks, "result", "good")
+	s.count("anycast_checks_total", "checks of service prefixes by this edge itself, by result", status.BadChecks, "result", "bad")
+	for _, p := range status.Prefixes {
+		for state := anycast.Down; state <= anycast.Maintenance; state++ {
+			s.flag("anycast_prefix_state", "1 for the state that a service prefix is in", p.State == state.String(),
+				"prefix", p.Prefix.String(), "state", state.String())
+		}
+	}
+	for _, peer := range status.Peers {
+		neighbour := peer.Address.String()
+		s.flag("anycast_session_up", "1 while the BGP session with a neighbour is established", peer.Established, "neighbour", neighbour)
+		s.count("anycast_session_flaps_total", "times the BGP session with a neighbour went down", uint64(peer.Flaps), "neighbour", neighbour)
+		for _, p := range status.Prefixes {
+			told := false
+			for _, prefix := range peer.Prefixes {
+				told = told || prefix == p.Prefix
+			}
+			s.flag("anycast_announced", "1 while a neighbour is told of a service prefix", told, "prefix", p.Prefix.String(), "neighbour", neighbour)
+		}
+	}
+}
