@@ -285,3 +285,20 @@ func TestRest(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// A country that comes under embargo takes its hosts along.
+func TestEmbargoedCountry(t *testing.T) {
+	in := inputs(host("a", nil), host("b", func(h *registry.Host) { h.Country = "AT" }), host("c", func(h *registry.Host) { h.Country = "" }),
+		&registry.Override{Name: "embargo", Country: "DE", Embargoed: true})
+	s, notes := publish.Build(in)
+	var names []string
+	for _, h := range s.Hosts {
+		names = append(names, h.Name)
+	}
+	if d := cmp.Diff([]string{"site/b", "site/c"}, names); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"host site/a: DE is under embargo"}, notes); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"slices"
+
 	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/edge/snapshot/catalog"
 )
@@ -19,7 +21,8 @@ type Override struct {
 
 	Continent string `json:"continent,omitempty" yaml:"continent"`
 
-	// Embargoed means that mirrors in Country are not accepted.
+	// Embargoed means that mirrors in Country are not accepted, and those that
+	// are there already are not published.
 	Embargoed bool `json:"embargoed,omitempty" yaml:"embargoed"`
 }
 
@@ -33,6 +36,14 @@ func (o *Override) Key() string { return o.Name }
 
 // Redacted returns the override itself.
 func (o *Override) Redacted() Object { return o }
+
+// Embargoed reports whether mirrors in a country are under embargo.
+func Embargoed(w *World, country string) bool {
+	if country == "" {
+		return false
+	}
+	return slices.ContainsFunc(All[*Override](w), func(o *Override) bool { return o.Embargoed && o.Country == country })
+}
 
 // Check returns all that is wrong with the override by itself.
 func (o *Override) Check() snapshot.Problems {

@@ -151,6 +151,9 @@ func (g *guard) host(w *registry.World, before registry.Object, after *registry.
 	}
 	deny(g, "state", old.State, after.State)
 	deny(g, "admin_active", old.AdminActive, after.AdminActive)
+	if old.Country != after.Country && registry.Embargoed(w, after.Country) {
+		g.deny("have a mirror in " + after.Country + ", which is under embargo")
+	}
 	if !slices.Equal(old.PeerASNs, after.PeerASNs) {
 		g.deny("change peer_asns")
 	}

@@ -97,3 +97,13 @@ func TestAuthority(t *testing.T) {
 		})
 	}
 }
+
+// TestEmbargoedCountry: who runs mirrors cannot have one in a country under
+// embargo; one that is there may be changed, but it is not published.
+func TestEmbargoedCountry(t *testing.T) {
+	a := start(t, append(world(), &registry.Override{Name: "embargo", Country: "DE", Embargoed: true}), nil)
+	a.ask("alice", "PATCH", "/v1/host/uni-x/de2", `{"country":"DE"}`).want(t, 403, "have a mirror in DE, which is under embargo")
+	a.ask("alice", "PATCH", "/v1/host/uni-x/de2", `{"country":"AT"}`).want(t, 201)
+	a.ask("alice", "PATCH", "/v1/host/uni-x/de2", `{"country":"DE"}`).want(t, 403)
+	a.ask("alice", "PATCH", "/v1/host/uni-x/de1", `{"bandwidth":7}`).want(t, 200)
+}

@@ -12,7 +12,7 @@ import (
 // RsyncACL returns the parameters hosts allow and hosts deny of rsyncd.conf(5)
 // for a master, upstream "", or for a tier, upstream being its host's key: the
 // addresses, of both families, of those who pull from there. Hosts must be
-// approved and active; private ones may pull like others. Names are resolved,
+// approved and active, and not in a country under embargo; private ones may pull like others. Names are resolved,
 // because rsyncd would trust reverse look-ups; notes say which were left out.
 //
 // It is no public export. If nobody may pull, nobody is let in: an empty hosts
@@ -21,7 +21,7 @@ func RsyncACL(w *registry.World, upstream string, resolve func(name string) ([]n
 	var allowed []netip.Prefix
 	for _, h := range registry.All[*registry.Host](w) {
 		site, ok := registry.Find[*registry.Site](w, h.Site)
-		if !ok || h.Upstream != upstream || !h.State.Published() || !site.State.Published() || !h.On() || !site.On() {
+		if !ok || h.Upstream != upstream || !h.State.Published() || !site.State.Published() || !h.On() || !site.On() || registry.Embargoed(w, h.Country) {
 			continue
 		}
 		for _, pull := range h.PullAddresses {
