@@ -73,8 +73,9 @@ func TestReasonStrings(t *testing.T) {
 	}
 }
 
-// cutIndex has two hosts in DE, two in FR and one in US for a client in DE.
-func cutIndex() (*index.Index, match.Query) {
+// cutIndex has two hosts in DE, two in FR and one in US for a client in DE. Some
+// may have an older version of the file that the client asks for.
+func cutIndex(older ...uint32) (*index.Index, match.Query) {
 	var hosts []snapshot.Host
 	for i, code := range []string{"DE", "DE", "FR", "FR", "US"} {
 		hosts = append(hosts, snapshot.Host{Name: fmt.Sprint(i), Country: geo.Country{code[0], code[1]}})
@@ -88,11 +89,24 @@ func cutIndex() (*index.Index, match.Query) {
 			Categories:  []snapshot.Category{{Policy: snapshot.Policy{Bands: snapshot.AllBands}}},
 			Directories: []snapshot.Directory{{}},
 			Hosts:       hosts,
+			Files:       olderFile(older),
 		},
 		Continents: continents,
 		Countries:  netblock.NewTable([]netblock.Entry{{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Value: geo.Country{'D', 'E'}.Uint32()}}),
 	})
-	return ix, match.Query{Place: ix.Place(netip.MustParseAddr("192.0.2.1"), 32)}
+	return ix, match.Query{Place: ix.Place(netip.MustParseAddr("192.0.2.1"), 32), HasFile: true, Older: true}
+}
+
+// olderFile returns one file, of which some hosts have an older version.
+func olderFile(hosts []uint32) snapshot.Files {
+	var b snapshot.FileBuilder
+	b.Add(0, "f", []snapshot.Version{{Size: 2}, {Size: 1}}, hosts)
+	files := b.Build(1)
+	var older []snapshot.Holder
+	for _, h := range hosts {
+		older = append(older, snapshot.Holder{Host: h, Version: 1})
+	}
+	return files.WithOlder(map[uint32][]snapshot.Holder{0: older})
 }
 
 func TestLimit(t *testing.T) {
@@ -106,32 +120,46 @@ func TestLimit(t *testing.T) {
 	limit := func(n int, up hostset.Set) func(*match.Match) { return func(m *match.Match) { m.Limit(n, up) } }
 	first := func(up hostset.Set) func(*match.Match) { return func(m *match.Match) { m.First(up) } }
 	de, eu, all := "3 0 [0 1]", "4 0 [2 3]", "5 0 [4]"
+	oldDE, oldEU, oldAll := "old 3 0 [0]", "old 4 0 [3]", "old 5 0 [4]"
 	tests := []struct {
-		name string
-		cut  func(*match.Match)
-		want []string
+		name  string
+		older []uint32
+		cut   func(*match.Match)
+		want  []string
 	}{
-		{"enough on the continent", limit(4, nil), []string{de, eu}},
-		{"one too few", limit(5, nil), []string{de, eu, all}},
-		{"the country is enough, the continent stays", limit(1, nil), []string{de, eu}},
-		{"no minimum", limit(0, nil), []string{de, eu}},
-		{"one is down", limit(4, up(0, 1, 2, 4)), []string{de, eu, all}},
-		{"no minimum, all near ones down", limit(0, up(4)), []string{de, eu, all}},
-		{"all down", limit(1, up()), []string{de, eu, all}},
-		{"first", first(nil), []string{de}},
-		{"first, one down", first(up(1, 2)), []string{de}},
-		{"first that is up", first(up(3)), []string{de, eu}},
-		{"first, all down", first(up()), []string{de, eu, all}},
+		{"enough on the continent", nil, limit(4, nil), []string{de, eu}},
+		{"one too few", nil, limit(5, nil), []string{de, eu, all}},
+		{"the country is enough, the continent stays", nil, limit(1, nil), []string{de, eu}},
+		{"no minimum", nil, limit(0, nil), []string{de, eu}},
+		{"one is down", nil, limit(4, up(0, 1, 2, 4)), []string{de, eu, all}},
+		{"no minimum, all near ones down", nil, limit(0, up(4)), []string{de, eu, all}},
+		{"all down", nil, limit(1, up()), []string{de, eu, all}},
+		{"first", nil, first(nil), []string{de}},
+		{"first, one down", nil, first(up(1, 2)), []string{de}},
+		{"first that is up", nil, first(up(3)), []string{de, eu}},
+		{"first, all down", nil, first(up()), []string{de, eu, all}},
+		{"older ones come last", []uint32{0, 3}, limit(5, nil), []string{"3 0 [1]", "4 0 [2]", all, oldDE, oldEU}},
+		{"older ones near stay, as those with the current version do", []uint32{0, 3}, limit(2, nil), []string{"3 0 [1]", "4 0 [2]", oldDE, oldEU}},
+		{"older ones far off fill up", []uint32{0, 4}, limit(5, nil), []string{"3 0 [1]", eu, oldDE, oldAll}},
+		{"older ones far off are not needed", []uint32{0, 4}, limit(4, nil), []string{"3 0 [1]", eu, oldDE}},
+		{"there are only older ones", []uint32{0, 1, 2, 3, 4}, limit(4, nil), []string{"old 3 0 [0 1]", "old 4 0 [2 3]"}},
+		{"first, and older ones as near", []uint32{0, 3}, first(nil), []string{"3 0 [1]", oldDE}},
+		{"first that is up, and older ones as near", []uint32{0, 1, 3}, first(nil), []string{"4 0 [2]", "old 3 0 [0 1]", oldEU}},
+		{"first, only older ones up", []uint32{0, 3}, first(up(3)), []string{"3 0 [1]", "4 0 [2]", all, oldDE, oldEU}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ix, q := cutIndex()
+			ix, q := cutIndex(tt.older...)
 			var m match.Match
 			m.Find(ix, &q)
 			tt.cut(&m)
 			var got []string
 			for _, b := range m.Bands() {
-				got = append(got, fmt.Sprint(uint8(b.Kind), b.Bits, members(b.Hosts)))
+				line := fmt.Sprint(uint8(b.Kind), b.Bits, members(b.Hosts))
+				if b.Older {
+					line = "old " + line
+				}
+				got = append(got, line)
 			}
 			if diff := gocmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("bands (-want +got):\n%s", diff)

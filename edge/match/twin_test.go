@@ -3,6 +3,7 @@ package match_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -247,6 +248,13 @@ func drawInputs(seed uint64) (index.Inputs, *rand.Rand) {
 
 // drawQuery returns a random query of a client; half of them have nothing special.
 func drawQuery(r *rand.Rand, in index.Inputs, ix *index.Index, a netip.Addr) match.Query {
+	if stale := slices.Sorted(maps.Keys(in.Snapshot.Files.AllOlder())); len(stale) > 0 && r.IntN(8) == 0 {
+		file := stale[r.IntN(len(stale))]
+		dir := directoryOf(in.Snapshot, file)
+		return refine(r, match.Query{
+			Directory: dir, Category: in.Snapshot.Directories[dir].Category, HasFile: true, File: file, Place: ix.Place(a, a.BitLen()),
+		})
+	}
 	dir := uint32(r.IntN(ix.Directories()))
 	if from, to := in.Snapshot.Files.In(dir); r.IntN(3) == 0 && to > from {
 		return refine(r, match.Query{
@@ -259,6 +267,15 @@ func drawQuery(r *rand.Rand, in index.Inputs, ix *index.Index, a netip.Addr) mat
 		source = r.IntN(source + 1)
 	}
 	return refine(r, match.Query{Directory: dir, Category: in.Snapshot.Directories[dir].Category, Place: ix.Place(a, source)})
+}
+
+func directoryOf(s *snapshot.Snapshot, file uint32) uint32 {
+	for dir := range uint32(len(s.Directories)) {
+		if from, to := s.Files.In(dir); from <= file && file < to {
+			return dir
+		}
+	}
+	panic("a file in no directory")
 }
 
 func refine(r *rand.Rand, q match.Query) match.Query {
@@ -297,7 +314,7 @@ func refine(r *rand.Rand, q match.Query) match.Query {
 // TestTwin compares with the slow way, with one Match for all catalogues.
 func TestTwin(t *testing.T) {
 	var m match.Match
-	queries, kinds, whys := 0, map[snapshot.Band]int{}, map[match.Reason]int{}
+	queries, older, kinds, whys := 0, 0, map[snapshot.Band]int{}, map[match.Reason]int{}
 	for seed := range uint64(20) {
 		in, r := drawInputs(seed)
 		ix := index.Compile(in)
@@ -324,12 +341,15 @@ func TestTwin(t *testing.T) {
 			}
 			for _, b := range m.Bands() {
 				kinds[b.Kind]++
+				if b.Older {
+					older++
+				}
 			}
 			queries++
 		}
 	}
-	if queries < 3000 || len(kinds) != int(snapshot.Bands) || len(whys) != int(match.Avoided)+1 {
-		t.Errorf("%d queries, bands %v, reasons %v: some never occurred", queries, kinds, whys)
+	if queries < 3000 || older < 100 || len(kinds) != int(snapshot.Bands) || len(whys) != int(match.Avoided)+1 {
+		t.Errorf("%d queries, bands %v, %d of older versions, reasons %v: some never occurred", queries, kinds, older, whys)
 	}
 }
 
