@@ -27,6 +27,8 @@ type Command struct {
 	Protocol    string        `enum:"json,xmlrpc," default:"" help:"json: with the host's token. xmlrpc: with the site's password, to MirrorManager as well. Default: what the configuration says; else xmlrpc for a report_mirror.conf and json for YAML."`
 	Files       bool          `help:"Send a full file list, so that single files that are missing or old are known, too. For json."`
 	ExcludeFrom string        `type:"path" placeholder:"FILE" help:"Leave out directories whose full path with a slash at its end contains a line of FILE. Lines that begin with # are comments."`
+	Output      string        `short:"o" type:"path" placeholder:"FILE" help:"Write what was found into FILE, too, without passwords; with --dry-run it is only written. JSON, which report_mirror's pickle was not."`
+	Input       string        `short:"i" type:"path" placeholder:"FILE" help:"Walk nothing: send what --output has written, perhaps on another machine."`
 	AllowEmpty  bool          `help:"Report a category although its directory is empty. Without this that is an error: a disk may not be mounted."`
 	Jobs        int           `short:"j" default:"8" help:"How many directories to read at a time."`
 	Retries     int           `default:"5" help:"How often to try again when the server is not reached or has trouble: after 2 s, 4 s, 8 s and so on, or when it says."`
@@ -46,7 +48,7 @@ followed. Private mirrors are listed by this alone; public ones get crawled soon
 known to be here before the public may see it. The exit status is 0 when the server has accepted all, and 1 with the
 server's words when it has not.
 
-A configuration in YAML; paths are relative to it:
+A configuration in YAML (configs/report.yaml has all keys); paths are relative to it:
 
   server: https://control.example.org     # /v1/checkin or /xmlrpc is added if it has no path
   site: uni-x
@@ -90,6 +92,14 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if c.Output != "" {
+		if err = d.writeFound(c.Output); err != nil {
+			return fmt.Errorf("writing what was found: %w", err)
+		}
+	}
+	if c.DryRun && c.Output != "" {
+		return nil
+	}
 	if c.DryRun {
 		return d.show(out)
 	}
@@ -116,9 +126,12 @@ func (c *Command) adjust(s *settings) error {
 	return s.check(c.Config)
 }
 
-// document walks all categories.
+// document walks all categories, or reads what an earlier walk found.
 func (c *Command) document(ctx context.Context, s *settings) (*document, error) {
 	d := &document{settings: s}
+	if c.Input != "" {
+		return d, d.readFound(c.Input)
+	}
 	for _, category := range s.categories {
 		started := time.Now()
 		w := walker{root: category.path, exclude: s.exclude, files: s.files, jobs: c.Jobs}
