@@ -70,7 +70,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	}
 	host, _ := os.Hostname()
 	s := &Service{
-		config: c, log: log, store: db, limiter: pace.New(0, 0),
+		config: c, log: log, store: db, limiter: pace.New(pace.Limits{}),
 		worker: fmt.Sprintf("%s-%d", host, os.Getpid()),
 		wake:   make(chan struct{}, 1), scans: map[string]*scan.State{}, turn: make(chan struct{}, 1),
 	}
