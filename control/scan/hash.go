@@ -144,7 +144,7 @@ func (h *hasher) cached(j job) (readFile, bool) {
 		return old, false
 	}
 	id, err := h.content.stat(j.path, &j.file)
-	return old, err == nil && id == old.id && h.agrees(id, &j.file)
+	return old, err == nil && id.is(old.id) && h.agrees(id, &j.file)
 }
 
 // readMetadata reads a file of metadata or of checksums.

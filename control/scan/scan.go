@@ -277,8 +277,8 @@ func (s *Scanner) Scan(ctx context.Context, q Request) (*Result, error) {
 
 func (s *Scanner) scan(ctx context.Context, q Request) (*Result, error) {
 	last := q.Last
-	if last == nil {
-		last = &State{}
+	if last == nil || last.master != s.config.master() {
+		last = last.otherMaster()
 	}
 	files, err := openContent(s.config.Content, s.client)
 	if err != nil {
@@ -302,6 +302,6 @@ func (s *Scanner) scan(ctx context.Context, q Request) (*Result, error) {
 		Found:    s.mapper.Find(tree, s.top),
 		Metadata: h.metadata,
 		Report:   *b.report,
-		State:    &State{scans: last.scans + 1, dirs: b.kept(), read: h.read, metadata: h.metadata},
+		State:    &State{master: s.config.master(), scans: last.scans + 1, dirs: b.kept(), read: h.read, metadata: h.metadata},
 	}, nil
 }

@@ -157,6 +157,14 @@ func TestComputedHashes(t *testing.T) {
 	if diff := cmp.Diff(show(&r.Tree), show(&again.Tree)); diff != "" || again.Report.Read != 1 { // MD5SUM
 		t.Errorf("%s read %d files after a restart", diff, again.Report.Read)
 	}
+	if again.Report.Reused != 1 {
+		t.Errorf("took over %d of 1 directory after a restart", again.Report.Reused)
+	}
+	other := c
+	other.Excludes = []string{"liar"}
+	if got := show(&run(t, scanner(t, other), &state).Tree); strings.Contains(got, "liar") {
+		t.Errorf("a state outlives the configuration it was made with:\n%s", got)
+	}
 	put(t, top, "a.iso", "z") // as large and as old as it was
 	r = run(t, scanner(t, c), again.State)
 	if got := show(&r.Tree); !strings.Contains(got, "a.iso 1 0:fb") {

@@ -26,6 +26,17 @@ type fileID struct {
 	mode               fs.FileMode
 }
 
+// noDevice is the device of what was saved: any.
+const noDevice = ^uint64(0)
+
+// is reports whether nothing has changed since id was old.
+func (id fileID) is(old fileID) bool {
+	if old.device == noDevice {
+		old.device = id.device
+	}
+	return id == old
+}
+
 // changed returns when the content or the inode changed last, in Unix seconds.
 func (id fileID) changed() int64 { return max(id.mtime, id.ctime) / int64(time.Second) }
 
@@ -141,7 +152,7 @@ func (w *walker) look(path string) (*dir, error) {
 
 // same reports whether a directory need not be read again.
 func (w *walker) same(old *dir, id fileID) bool {
-	if w.request.Full || !old.trusted || old.id != id || len(old.young) > 0 {
+	if w.request.Full || !old.trusted || !id.is(old.id) || len(old.young) > 0 {
 		return false
 	}
 	// a fixed share of the directories in each scan

@@ -179,10 +179,7 @@ func (a *applying) delete(ctx context.Context, r ref) error {
 		if err := a.forget(ctx, "category", r.key); err != nil {
 			return err
 		}
-		if _, err := exec(ctx, a.tx, `DELETE FROM trees WHERE category = $1`, r.key); err != nil {
-			return err
-		}
-		return deleteBlob(ctx, a.tx, treeBlob(r.key))
+		return forgetScans(ctx, a.tx, r.key)
 	}
 	return nil
 }

@@ -284,17 +284,36 @@ func TestCounts(t *testing.T) {
 		add("edge1", 2, count(time.Hour, "DE", 5), count(store.Day+time.Hour, "DE", 6))
 		check := func(span time.Duration, want ...store.Count) {
 			t.Helper()
-			got, err := s.Counts(t.Context(), span, "country", day, day.Add(3*store.Day))
+			f := store.CountFilter{Span: span, Dimension: "country", From: day, To: day.Add(3 * store.Day)}
+			got, err := s.Counts(t.Context(), f)
 			must(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%v (-want +got):\n%s", span, diff)
 			}
 		}
 		check(store.Minute, count(time.Minute, "DE", 7), count(time.Minute, "FR", 1), count(time.Hour, "DE", 5), count(store.Day+time.Hour, "DE", 6))
+		sum := func(name string, n int64) store.Count { c := count(0, name, n); c.At = time.Time{}; return c }
+		all := func() {
+			t.Helper()
+			check(store.Day, count(0, "DE", 12), count(0, "FR", 1), count(store.Day, "DE", 6))
+			check(0, sum("DE", 18), sum("FR", 1))
+		}
+		all()
 		must(t, s.AgeCounts(t.Context(), day.Add(store.Day+2*time.Hour), day))
 		check(store.Minute, count(store.Day+time.Hour, "DE", 6))
-		check(store.Day, count(0, "DE", 12), count(0, "FR", 1))
+		all()
+		add("edge1", 3, count(time.Hour, "FR", 2)) // late
+		must(t, s.AgeCounts(t.Context(), day.Add(store.Day+2*time.Hour), day))
+		check(0, sum("DE", 18), sum("FR", 3))
 		must(t, s.AgeCounts(t.Context(), day.Add(2*store.Day), day.Add(store.Day)))
 		check(store.Day, count(store.Day, "DE", 6))
+		for _, f := range []store.CountFilter{{Category: "os"}, {Category: "none"}, {Category: "os", Limit: 1}} {
+			f.Dimension, f.From, f.To = "country", day, day.Add(3*store.Day)
+			got, err := s.Counts(t.Context(), f)
+			must(t, err)
+			if want := f.Category == "os"; want != (len(got) == 1) {
+				t.Errorf("%+v: %v", f, got)
+			}
+		}
 	})
 }

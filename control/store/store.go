@@ -75,6 +75,8 @@ type Store struct {
 
 	registry atomic.Pointer[state] // as it was at its change; others may have changed it since
 
+	trees sharedTrees
+
 	mu          sync.Mutex
 	directories directories // guarded by mu
 }
