@@ -23,6 +23,11 @@ type Config struct {
 	// Listen is where the API, check-ins and snapshots for edges are. Required.
 	Listen netip.AddrPort `yaml:"listen"`
 
+	// TrustedProxies are the peers whose X-Forwarded-For and X-Forwarded-Proto
+	// count, such as a web server that ends TLS. Without it wrong passwords of
+	// all mirrors count for the proxy's address. Default: none.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+
 	// Database is sqlite:PATH, relative to DataDir, or
 	// postgres://USER:PASSWORD@HOST/NAME, which several processes may share.
 	// Default: sqlite:control.db.

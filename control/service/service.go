@@ -208,7 +208,7 @@ func (s *Service) Run(ctx context.Context) error {
 // serve answers HTTP until ctx ends.
 func (s *Service) serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: behind(s.config.TrustedProxies, s.handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() {
