@@ -30,14 +30,16 @@ func (p *Publisher) Inputs(ctx context.Context) (in Inputs, err error) {
 		return in, err
 	}
 	for _, c := range scanned(in.World, scans) {
-		t, err := p.Store.Tree(ctx, c.Name)
-		if err != nil {
-			return in, err
+		t, bad := p.Store.Tree(ctx, c.Name)
+		if bad != nil {
+			return in, bad
 		}
 		in.Trees = append(in.Trees, t)
 	}
-	in.Number, err = p.numbers(ctx, &in)
-	return in, err
+	if in.Number, err = p.numbers(ctx, &in); err != nil {
+		return in, err
+	}
+	return in, p.listings(ctx, &in)
 }
 
 // A kept content is used again while what it is made of is the same.
@@ -61,14 +63,14 @@ func (p *Publisher) lean(ctx context.Context) (Inputs, error) {
 	key := contentKey(in.World, scans, history)
 	if p.kept.content == nil || p.kept.key != key {
 		p.kept = kept{} // not two of them at a time
-		content, err := p.readContent(ctx, in, scans)
-		if err != nil {
-			return in, err
+		content, bad := p.readContent(ctx, in, scans)
+		if bad != nil {
+			return in, bad
 		}
 		p.kept = kept{key, content}
 	}
 	in.Content = p.kept.content
-	return in, nil
+	return in, p.listings(ctx, &in)
 }
 
 // readContent makes the content out of trees that it reads.
@@ -95,7 +97,7 @@ func (p *Publisher) readContent(ctx context.Context, in Inputs, scans map[string
 	return content, nil
 }
 
-// tables reads all but trees.
+// tables reads all but trees and listings.
 func (p *Publisher) tables(ctx context.Context) (in Inputs, history map[string][]store.FileVersion, err error) {
 	in.Now = p.Now()
 	if in.World, _, err = p.Store.World(ctx); err != nil {
@@ -113,7 +115,11 @@ func (p *Publisher) tables(ctx context.Context) (in Inputs, history map[string][
 	in.Resolve = func(name string) ([]netip.Addr, error) {
 		return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	}
-	return in, history, p.Store.Listings(ctx, time.Time{}, func(l *registry.Listing) error {
+	return in, history, nil
+}
+
+func (p *Publisher) listings(ctx context.Context, in *Inputs) error {
+	return p.Store.Listings(ctx, time.Time{}, func(l *registry.Listing) error {
 		in.Listings = append(in.Listings, l)
 		return nil
 	})

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/waypost/waypost/control/notify"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/store"
@@ -20,16 +23,30 @@ import (
 // between two scans before a person has to say that this is meant.
 const maxLoss = 0.3
 
+// How long a version of metadata that was replaced is an alternate in metalinks,
+// and how many there are, where the configuration of the master does not say.
+const (
+	maxStale    = 4 * 24 * time.Hour
+	maxVersions = 20
+)
+
 // scanTask returns the task of a scan.
 func scanTask(o web.Scan) (store.Task, error) {
 	payload, err := json.Marshal(o)
 	return store.Task{Kind: web.JobScan, Key: o.Category, Payload: string(payload), Attempts: 1}, err
 }
 
+// A lastScan is what the last scan of a category left, while that is the one
+// whose tree the store has: another process may have scanned since.
+type lastScan struct {
+	state   *scan.State
+	scanned time.Time // as the store has it
+}
+
 // scan scans a master and keeps what it holds.
 func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 	category := order.Category
-	i := slices.IndexFunc(s.config.Masters, func(m scan.Config) bool { return m.Category == category })
+	i := s.master(category)
 	world, _, err := s.store.World(ctx)
 	if err != nil {
 		return "", err
@@ -44,14 +61,20 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 	}
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
-	result, err := scanner.Scan(ctx, scan.Request{Last: s.scans[category], Now: time.Now()})
+	last, err := s.lastScan(ctx, category)
 	if err != nil {
+		return "", err
+	}
+	result, err := scanner.Scan(ctx, scan.Request{Last: last, Now: time.Now()})
+	if err != nil {
+		return "", err
+	}
+	if err = s.believe(ctx, c, result, order.AcceptLoss); err != nil {
 		return "", err
 	}
 	if err = s.keepScan(ctx, c, result); err != nil {
 		return "", err
 	}
-	s.scans[category] = result.State
 	s.publishSoon()
 	for _, w := range result.Report.Warnings {
 		s.log.Warn("scan", "category", category, "warning", w)
@@ -66,37 +89,120 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%d directories, %d repositories", len(result.Tree.Directories), len(result.Found.Repositories)), nil
+	return fmt.Sprintf("%d directories, %d repositories; %d directories as before, %d files read",
+		len(result.Tree.Directories), len(result.Found.Repositories), result.Report.Reused, result.Report.Read), nil
 }
 
-// keepScan keeps a scan, unless too much has vanished.
-func (s *Service) keepScan(ctx context.Context, c *registry.Category, r *scan.Result) error {
+// master returns the position of a category's master, -1 if it is not one of this
+// process.
+func (s *Service) master(category string) int {
+	return slices.IndexFunc(s.config.Masters, func(m scan.Config) bool { return m.Category == category })
+}
+
+// lastScan returns what the last scan of a category left, by whatever process;
+// nil if there was none or it cannot be read, and all is to be read anew.
+func (s *Service) lastScan(ctx context.Context, category string) (*scan.State, error) {
+	scans, err := s.store.Scans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at, ok := scans[category]
+	if last := s.scans[category]; ok && last.state != nil && last.scanned.Equal(at) {
+		return last.state, nil
+	}
+	delete(s.scans, category)
+	data, err := s.store.ScanState(ctx, category)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil //nolint:nilnil // there was none
+	}
+	if err != nil {
+		return nil, err
+	}
+	state := &scan.State{}
+	if err = state.UnmarshalBinary(data); err != nil {
+		s.log.Warn("scanning all anew", "category", category, "error", err)
+		return nil, nil //nolint:nilnil // as above
+	}
+	return state, nil
+}
+
+// believe returns an error if so much has vanished since the last scan that a
+// person has to look first, and tells people when that begins. Until then the
+// old tree stays.
+func (s *Service) believe(ctx context.Context, c *registry.Category, r *scan.Result, acceptLoss bool) error {
 	old, err := s.store.Tree(ctx, c.Name)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if old != nil {
-		change := scan.Compare(old, &r.Tree)
-		if change.Loss() > maxLoss {
-			return fmt.Errorf("the master of %s has lost %d of %d files and %d of %d directories; the scan is not believed",
+	reason := ""
+	if old != nil && !acceptLoss {
+		if change := scan.Compare(old, &r.Tree); change.Loss() > maxLoss {
+			reason = fmt.Sprintf("the master of %s has lost %d of %d files and %d of %d directories",
 				c.Name, change.LostFiles, change.OldFiles, change.LostDirectories+change.Closed, change.OldDirectories)
 		}
 	}
-	if err = s.store.PutTree(ctx, &r.Tree); err != nil {
+	news, err := s.store.HoldScan(ctx, c.Name, reason)
+	if err != nil || reason == "" {
+		return err
+	}
+	if news {
+		err = s.tell(ctx, notify.Message{
+			Event: notify.ScanHeld, About: c.Name, At: r.Tree.Scanned, Subject: "The scan of " + c.Name + " is not believed",
+			Text: "At " + r.Tree.Scanned.UTC().Format(time.RFC3339) + " " + reason + ". What it held before stays published.\n" +
+				"If it is meant to be so, say that: waypost ctl scan " + c.Name + " --accept-loss\n",
+		})
+	}
+	return errors.Join(fmt.Errorf("%s; the scan is not believed without accept_loss", reason), err)
+}
+
+// keepScan keeps what a scan found.
+func (s *Service) keepScan(ctx context.Context, c *registry.Category, r *scan.Result) error {
+	if err := s.noteVersions(ctx, c, r); err != nil {
+		return err
+	}
+	if err := s.store.PutTree(ctx, &r.Tree); err != nil {
+		return err
+	}
+	scans, err := s.store.Scans(ctx)
+	if err != nil {
+		return err
+	}
+	s.scans[c.Name] = lastScan{r.State, scans[c.Name]}
+	state, err := r.State.MarshalBinary()
+	if err == nil {
+		err = s.store.PutScanState(ctx, c.Name, state)
+	}
+	if err != nil { // it only saves work
+		s.log.Warn("the state of a scan is not kept", "category", c.Name, "error", err)
+	}
+	return s.addRepositories(ctx, r)
+}
+
+// noteVersions notes which versions of metadata are the current ones, and
+// forgets what has been replaced for so long that no mirror should have it.
+// Versions before are there since they were current, unless somebody expired
+// them.
+func (s *Service) noteVersions(ctx context.Context, c *registry.Category, r *scan.Result) error {
+	history, err := s.store.History(ctx)
+	if err != nil {
 		return err
 	}
 	for file, versions := range r.Metadata {
-		for _, v := range slices.Backward(versions) {
-			f := registry.File{Size: v.Size, Changed: v.MTime, Hashes: (*registry.Hashes)(&v.Hashes)}
-			if v.Hashes[snapshot.SHA256] == nil {
-				continue
-			}
-			if err = s.store.NoteFile(ctx, path.Join(c.Path, file), f, time.Unix(v.Seen, 0)); err != nil {
-				return err
-			}
+		v, whole := versions[0], path.Join(c.Path, file)
+		sum := v.Hashes[snapshot.SHA256]
+		if known := history[whole]; sum == nil || len(known) > 0 && bytes.Equal(known[0].Hashes[snapshot.SHA256], sum) {
+			continue
+		}
+		f := registry.File{Size: v.Size, Changed: v.MTime, Hashes: (*registry.Hashes)(&v.Hashes)}
+		if err = s.store.NoteFile(ctx, whole, f, time.Unix(v.Seen, 0)); err != nil {
+			return err
 		}
 	}
-	return s.addRepositories(ctx, r)
+	rules := s.config.Masters[s.master(c.Name)].History
+	if _, err = s.store.AgeHistory(ctx, c.Path, r.Tree.Scanned.Add(-cmp.Or(rules.MaxStale, maxStale))); err != nil {
+		return err
+	}
+	return s.store.LimitHistory(ctx, c.Path, cmp.Or(rules.MaxVersions, maxVersions))
 }
 
 // addRepositories adds the repositories that the registry does not have.

@@ -12,7 +12,8 @@ import (
 	"github.com/waypost/waypost/control/web"
 )
 
-// schedule queues what is due, every half minute.
+// schedule queues what is due, every half minute and when the registry has
+// changed: a new category is scanned at once.
 func (s *Service) schedule(ctx context.Context) {
 	tick := time.NewTicker(30 * time.Second)
 	defer tick.Stop()
@@ -22,6 +23,7 @@ func (s *Service) schedule(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-s.changed:
 		}
 	}
 }
@@ -32,8 +34,15 @@ func (s *Service) queue(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	world, _, err := s.store.World(ctx)
+	if err != nil {
+		return err
+	}
 	var tasks []store.Task
 	for _, m := range s.config.Masters {
+		if _, known := registry.Find[*registry.Category](world, m.Category); !known {
+			continue // it is scanned as soon as somebody has made it
+		}
 		if at, ok := scans[m.Category]; !ok || now.Sub(at) >= s.config.ScanEvery {
 			task, bad := scanTask(web.Scan{Category: m.Category})
 			if bad != nil {
@@ -41,10 +50,6 @@ func (s *Service) queue(ctx context.Context, now time.Time) error {
 			}
 			tasks = append(tasks, task)
 		}
-	}
-	world, _, err := s.store.World(ctx)
-	if err != nil {
-		return err
 	}
 	for _, h := range registry.All[*registry.Host](world) {
 		due, err := s.dueCrawls(ctx, h, scans, now)

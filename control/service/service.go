@@ -28,9 +28,9 @@ import (
 
 	"github.com/waypost/waypost/control/checkin"
 	"github.com/waypost/waypost/control/crawl/pace"
+	"github.com/waypost/waypost/control/notify"
 	"github.com/waypost/waypost/control/publish"
 	"github.com/waypost/waypost/control/registry"
-	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 	"github.com/waypost/waypost/edge/snapshot/wire"
@@ -43,11 +43,13 @@ type Service struct {
 	store     *store.Store
 	publisher *publish.Publisher
 	limiter   *pace.Limiter
+	sender    *notify.Sender // nil: nobody is told
 	worker    string
 	wake      chan struct{} // something changed that is to be published
+	changed   chan struct{} // the registry changed, here or anywhere
 
-	scans map[string]*scan.State // by category, of this process
-	turn  chan struct{}          // guards scans: one scan of a process at a time
+	scans map[string]lastScan // by category, of this process
+	turn  chan struct{}       // guards scans: one scan of a process at a time
 
 	listener net.Listener
 	handler  http.Handler
@@ -64,15 +66,19 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	sender, err := openNotify(c)
+	if err != nil {
+		return nil, err
+	}
 	db, err := store.Open(ctx, store.Config{Database: c.Database})
 	if err != nil {
 		return nil, err
 	}
 	host, _ := os.Hostname()
 	s := &Service{
-		config: c, log: log, store: db, limiter: pace.New(pace.Limits{}),
+		config: c, log: log, store: db, limiter: pace.New(pace.Limits{}), sender: sender,
 		worker: fmt.Sprintf("%s-%d", host, os.Getpid()),
-		wake:   make(chan struct{}, 1), scans: map[string]*scan.State{}, turn: make(chan struct{}, 1),
+		wake:   make(chan struct{}, 1), changed: make(chan struct{}, 1), scans: map[string]lastScan{}, turn: make(chan struct{}, 1),
 	}
 	s.publisher = &publish.Publisher{
 		Store: db, Key: key, Holder: s.worker, Now: time.Now, Log: log, Refresh: c.PublishEvery, Keep: c.Keep,
@@ -82,8 +88,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	desk := &Desk{Store: db, Publish: s.publishSoon, Now: time.Now}
+	people, err := s.pages(secret)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	s.handler = web.New(web.Config{
-		Store: db, Publish: s.publishSoon, Log: log, Seal: secret.Seal,
+		Store: db, Publish: s.publishSoon, Log: log, Seal: secret.Seal, Pages: people, Applications: s.application,
 		Checkins: checkin.New(checkin.Config{Registry: desk, Holdings: desk, Log: log}),
 	})
 	if err = s.firstToken(ctx); err != nil {
@@ -229,9 +239,12 @@ func (s *Service) serve(ctx context.Context) error {
 const quiet = 300 * time.Millisecond
 
 // publishSoon asks for a publication.
-func (s *Service) publishSoon() {
+func (s *Service) publishSoon() { signal(s.wake) }
+
+// signal wakes who waits for c, now or next.
+func signal(c chan<- struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -258,6 +271,9 @@ func (s *Service) publishing(ctx context.Context) {
 			if err != nil || change == seen && time.Since(last) < s.config.PublishEvery {
 				s.trouble(err)
 				continue
+			}
+			if change != seen {
+				signal(s.changed)
 			}
 			seen = change
 		}

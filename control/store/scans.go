@@ -27,9 +27,9 @@ func (s *Store) ScanState(ctx context.Context, category string) ([]byte, error) 
 // that it does. It reports whether it was otherwise before.
 func (s *Store) HoldScan(ctx context.Context, category, reason string) (news bool, err error) {
 	err = s.update(ctx, func(tx *sql.Tx) error {
-		rows, err := exec(ctx, tx, `DELETE FROM blobs WHERE name = $1`, heldBlobs+category)
-		if err != nil {
-			return err
+		rows, bad := exec(ctx, tx, `DELETE FROM blobs WHERE name = $1`, heldBlobs+category)
+		if bad != nil {
+			return bad
 		}
 		news = (rows > 0) != (reason != "")
 		if reason == "" {
@@ -51,6 +51,15 @@ func (s *Store) HeldScans(ctx context.Context) (map[string]string, error) {
 		return err
 	}, `SELECT name, data FROM blobs WHERE name > 'held/' AND name < 'held0' ORDER BY name, part`)
 	return held, wrap("reading which scans are held", err)
+}
+
+// LimitHistory forgets, of each metadata file at or below a directory, all but
+// the newest versions, so many.
+func (s *Store) LimitHistory(ctx context.Context, below string, versions int) error {
+	_, err := s.exec(ctx, `DELETE FROM file_history WHERE ($1 = '' OR path = $1 OR substr(path, 1, length($1) + 1) = $1 || '/')
+		AND (SELECT COUNT(*) FROM file_history newer WHERE newer.path = file_history.path AND newer.since > file_history.since) >= $2`,
+		below, versions)
+	return wrap("limiting the versions of files", err)
 }
 
 // forgetScans deletes all that scans of a category left.

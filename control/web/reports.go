@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -141,6 +142,7 @@ type Status struct {
 	Snapshot *Snapshot             `json:"snapshot,omitempty"` // the last one; none: nothing is published yet
 	Counts   map[registry.Kind]int `json:"counts"`             // of objects that the caller sees
 	Scans    map[string]time.Time  `json:"scans"`              // by category: when the master was scanned last
+	Held     map[string]string     `json:"held,omitempty"`     // by category: why the newest scan does not count
 	Hosts    []HostStatus          `json:"hosts"`              // those that the caller sees
 }
 
@@ -149,8 +151,9 @@ type HostStatus struct {
 	Host   string               `json:"host"` // its key
 	State  registry.State       `json:"state"`
 	Active bool                 `json:"active"`
-	Reason string               `json:"reason,omitempty"` // why it is not
+	Reason string               `json:"reason,omitempty"` // why it is not, or is in no list
 	Seen   map[string]time.Time `json:"seen"`             // by category: when it was last known what the host holds
+	Crawls []CrawlStanding      `json:"crawls"`           // how it stands with the crawls, by category
 }
 
 func (s *server) status(c *call) error {
@@ -169,6 +172,10 @@ func (s *server) status(c *call) error {
 			out.Scans[category] = at
 		}
 	}
+	if out.Held, err = s.Store.HeldScans(c.Context()); err != nil {
+		return err
+	}
+	maps.DeleteFunc(out.Held, func(category, _ string) bool { _, seen := out.Scans[category]; return !seen })
 	list, err := s.Store.Manifests(c.Context())
 	if err != nil {
 		return err
@@ -194,23 +201,30 @@ func (s *server) status(c *call) error {
 }
 
 func (s *server) hosts(c *call, world *registry.World) ([]HostStatus, error) {
+	places, err := s.Store.Seen(c.Context())
+	if err != nil {
+		return nil, err
+	}
 	seen := map[string]map[string]time.Time{}
-	err := s.Store.Listings(c.Context(), time.Time{}, func(l *registry.Listing) error {
-		if seen[l.Host] == nil {
-			seen[l.Host] = map[string]time.Time{}
+	for place, at := range places {
+		if seen[place.Host] == nil {
+			seen[place.Host] = map[string]time.Time{}
 		}
-		seen[l.Host][l.Category] = l.Seen
-		return nil
-	})
+		seen[place.Host][place.Category] = at
+	}
+	standing, err := s.Store.Standings(c.Context())
 	if err != nil {
 		return nil, err
 	}
 	list := []HostStatus{}
 	for _, h := range registry.All[*registry.Host](world) {
 		if c.caller.sees(world, h) {
-			status := HostStatus{h.Key(), h.State, h.On(), h.Reason, seen[h.Key()]}
+			status := HostStatus{h.Key(), h.State, h.On(), h.Reason, seen[h.Key()], standings(h, standing)}
 			if status.Seen == nil {
 				status.Seen = map[string]time.Time{}
+			}
+			if status.Reason == "" {
+				status.Reason = standingReason(status.Crawls)
 			}
 			list = append(list, status)
 		}
