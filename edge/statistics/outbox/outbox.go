@@ -37,6 +37,7 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/waypost/waypost/edge/snapshot/wire/durable"
 	"github.com/waypost/waypost/edge/statistics"
@@ -265,11 +266,14 @@ func word(text string) string {
 		}
 		return r // and U+FFFD for bytes that are no UTF-8
 	}, text)
-	for len(text) > longestWord {
-		runes := []rune(text[:longestWord+1])
-		text = string(runes[:len(runes)-1])
+	if len(text) <= longestWord {
+		return text
 	}
-	return text
+	end := longestWord
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
 }
 
 // makeRoom drops what is too old, and the oldest of what is too much. Its

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -321,6 +323,18 @@ func TestManyCounts(t *testing.T) {
 	if len(names) != len(list) || !names["a???b\ufffd"] || !names[strings.Repeat("ü", 128)] {
 		t.Errorf("%d names of %d", len(names), len(list))
 	}
+}
+
+// FuzzWord: whatever a host is called, its name is as the control plane takes it.
+func FuzzWord(f *testing.F) {
+	f.Add(strings.Repeat("\"ü\x01\xff<", 60)) // cut inside a replacement character
+	f.Add("\u0085\x7f")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := word(text)
+		if len(got) > longestWord || !utf8.ValidString(got) || strings.ContainsFunc(got, unicode.IsControl) || got != word(got) {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	})
 }
 
 // Run goes on after errors, ever less often, and is awake as soon as something
