@@ -30,15 +30,18 @@ func (c caller) admin() bool { return c.user != nil && c.user.Admin }
 
 // authenticate finds out who calls, and whether the token has the scope.
 func (s *server) authenticate(c *call, scope registry.Scope) error {
+	token := session(c.Context())
 	scheme, secret, _ := strings.Cut(c.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
+	if token == nil && (!strings.EqualFold(scheme, "Bearer") || secret == "") {
 		return fail(http.StatusUnauthorized, "want a token: Authorization: Bearer TOKEN")
 	}
 	world, _, err := s.Store.World(c.Context())
 	if err != nil {
 		return err
 	}
-	token := tokenOf(world, strings.TrimSpace(secret))
+	if token == nil {
+		token = tokenOf(world, strings.TrimSpace(secret))
+	}
 	now := s.Now()
 	if token == nil || !token.Expires.IsZero() && !now.Before(token.Expires) {
 		return fail(http.StatusUnauthorized, "the token is not known, or has expired")

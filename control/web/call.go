@@ -213,8 +213,9 @@ func deadlines(w http.ResponseWriter, r *http.Request, answer time.Duration) {
 	_ = control.SetWriteDeadline(now.Add(readWithin + answer))
 }
 
-// notThere answers what no route does: with 405 where another method would do.
-func notThere(mux *http.ServeMux, routes []route) http.Handler {
+// notThere answers what no route does: with 405 where another method would do,
+// else with a page, if there are pages.
+func notThere(mux *http.ServeMux, routes []route, pages http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, w: w}
 		var allowed []string
@@ -232,6 +233,12 @@ func notThere(mux *http.ServeMux, routes []route) http.Handler {
 			slices.Sort(allowed)
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			_ = c.json(http.StatusMethodNotAllowed, Failure{Error: "want another method: " + strings.Join(allowed, ", ")})
+			return
+		}
+		if pages != nil && !strings.HasPrefix(r.URL.Path, "/v1/") {
+			deadlines(w, r, saidWithin)
+			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			pages.ServeHTTP(w, r)
 			return
 		}
 		_ = c.json(http.StatusNotFound, Failure{Error: "there is no such page; /openapi.json lists what there is"})

@@ -300,6 +300,7 @@ func (s *server) write(c *call, ch change) error {
 	}
 	s.Log.Info("registry changed", "who", c.caller.name(), "token", c.caller.token.Name, "kind", ch.kind, "key", ch.key,
 		"change", number, "deleted", ch.after == nil)
+	s.applied(c, ch)
 	s.Publish()
 	return nil
 }

@@ -29,10 +29,12 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 )
 
@@ -56,6 +58,15 @@ type Config struct {
 	// Seal encrypts a host's secret for its registry: [registry.SecretKey.Seal].
 	// Nil: such secrets cannot be set.
 	Seal func(secret, context string) (string, error)
+
+	// Pages makes the pages for people, which answer what is not the API's. Nil:
+	// there are none.
+	Pages func(Inside) http.Handler
+
+	// Applications is told of a site or host that begins to wait for approval, and
+	// of one that no longer does, with who did it. It must return soon. Nil:
+	// nobody is told.
+	Applications func(ctx context.Context, o registry.Object, who string)
 
 	// Log gets a line for each change and for what goes wrong. Nil: nothing is logged.
 	Log *slog.Logger
@@ -99,6 +110,10 @@ func New(c Config) http.Handler {
 	for _, r := range routes {
 		mux.Handle(r.method+" "+r.path, s.handler(r))
 	}
-	mux.Handle("/", notThere(mux, routes))
+	var pages http.Handler
+	if c.Pages != nil {
+		pages = c.Pages(Inside{mux})
+	}
+	mux.Handle("/", notThere(mux, routes, pages))
 	return http.NewCrossOriginProtection().Handler(mux)
 }

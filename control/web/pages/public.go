@@ -1,0 +1,154 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+func (s *site) publicRoutes(mux *http.ServeMux) {
+	for pattern, p := range map[string]page{
+		"GET /{$}":             (*visit).start,
+		"GET /mirrors":         (*visit).mirrorsPage,
+		"GET /mirror/{key...}": (*visit).mirrorPage,
+		"GET /login":           (*visit).loginPage,
+		"POST /login":          (*visit).login,
+		"POST /logout":         (*visit).logout,
+	} {
+		mux.Handle(pattern, s.handler(everybody, p))
+	}
+}
+
+// public lets caches keep a page for a minute, for those who have not signed in.
+func (v *visit) public() {
+	v.w.Header().Set("Vary", "Cookie")
+	if v.user == nil && v.r.Header.Get("Cookie") == "" {
+		v.w.Header().Set("Cache-Control", "public, max-age=60")
+	}
+}
+
+// A startPage is the page that people see first.
+type startPage struct {
+	Mirrors, Countries int
+	Products           []product
+	Categories         []string
+}
+
+func (v *visit) start() error {
+	view, err := v.view()
+	if err != nil {
+		return err
+	}
+	v.public()
+	return v.show("start", "", startPage{len(view.mirrors), len(view.countries), view.products, view.categories})
+}
+
+// A filter says which mirrors somebody wants to see.
+type filter struct {
+	Country, Category, Product, Version, Arch, Scheme string
+}
+
+func filterOf(q url.Values) filter {
+	return filter{
+		strings.ToUpper(q.Get("country")), q.Get("category"), q.Get("product"), q.Get("version"), q.Get("arch"), q.Get("scheme"),
+	}
+}
+
+// A mirrorsPage is the list of mirrors.
+type mirrorsPage struct {
+	Filter    filter
+	Countries []nation
+	Count     int
+
+	AllCountries, AllCategories, AllVersions, AllArches []string
+	AllProducts                                         []product
+	Schemes                                             []string
+}
+
+// A nation is a country with its mirrors.
+type nation struct {
+	Code    string
+	Mirrors []mirror
+}
+
+func (v *visit) mirrorsPage() error {
+	view, err := v.view()
+	if err != nil {
+		return err
+	}
+	f := filterOf(v.r.URL.Query())
+	p := mirrorsPage{Filter: f, AllCountries: view.countries, AllCategories: view.categories, AllProducts: view.products, Schemes: schemes()}
+	for _, product := range view.products {
+		for _, version := range product.Versions {
+			if f.Product == "" || f.Product == product.Name {
+				p.AllVersions = append(p.AllVersions, version.Name)
+				p.AllArches = append(p.AllArches, version.Arches...)
+			}
+		}
+	}
+	p.AllVersions, p.AllArches = sorted(p.AllVersions), sorted(p.AllArches)
+	for _, m := range view.mirrors {
+		shown, ok := f.apply(m)
+		if !ok {
+			continue
+		}
+		if n := len(p.Countries); n == 0 || p.Countries[n-1].Code != m.Country {
+			p.Countries = append(p.Countries, nation{Code: m.Country})
+		}
+		last := &p.Countries[len(p.Countries)-1]
+		last.Mirrors = append(last.Mirrors, shown)
+		p.Count++
+	}
+	v.public()
+	return v.show("mirrors", "Mirrors", p)
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// apply returns what is left of a mirror, and whether anything is. Who asks for
+// a version gets only mirrors that hold something of it.
+func (f filter) apply(m *mirror) (mirror, bool) {
+	out := *m
+	out.Carries = nil
+	if f.Country != "" && f.Country != m.Country {
+		return out, false
+	}
+	for _, c := range m.Carries {
+		if f.Category != "" && f.Category != c.Category || f.Product != "" && f.Product != c.Product {
+			continue
+		}
+		if f.Scheme != "" {
+			c.URLs = slices.DeleteFunc(slices.Clone(c.URLs), func(u string) bool { return scheme(u) != f.Scheme })
+		}
+		if f.Version != "" || f.Arch != "" {
+			c.Repositories = slices.DeleteFunc(slices.Clone(c.Repositories), func(r held) bool {
+				return f.Version != "" && r.Version != f.Version || f.Arch != "" && r.Arch != f.Arch
+			})
+			if c.Here() == 0 {
+				continue
+			}
+		}
+		if len(c.URLs) > 0 {
+			out.Carries = append(out.Carries, c)
+		}
+	}
+	return out, out.Carries != nil
+}
+
+// mirrorPage is about one mirror. One that is not public is not there.
+func (v *visit) mirrorPage() error {
+	view, err := v.view()
+	if err != nil {
+		return err
+	}
+	m, ok := view.byKey[v.key()]
+	if !ok {
+		return missing()
+	}
+	v.public()
+	return v.show("mirror", m.Key, m)
+}

@@ -1,0 +1,68 @@
+package pages_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// secrets are what no public page may have.
+func secrets() []string {
+	return []string{"invisible", "hushhush", "staff", "hidden.de1", ">44<", "192.0.2", "2001:db8", "alice"}
+}
+
+func TestPublicPages(t *testing.T) {
+	p := run(t)
+	p.listing("uni-x/de1", "os", "pub/os/43/x86_64", "pub/os/44/x86_64")
+	p.listing("uni-x/invisible-private", "os", "pub/os/43/x86_64", "pub/os/43/aarch64")
+	for _, tt := range []struct {
+		path     string
+		contains []string
+		lacks    []string
+	}{
+		{"/", []string{"Test mirrors", "/mirrors?product=OS&amp;version=43", "x86_64"}, nil},
+		{"/mirrors", []string{
+			"Germany", "France", "1000 Mbit/s", `href="https://de1.example.org/os"`, `href="rsync://de1.example.org/os"`,
+			"1 of 2 repositories", "3 hours ago", "up to date", "2 mirrors in 2 countries",
+		}, nil},
+		{"/mirrors?country=de", []string{"1 mirror in 1 country", "de1"}, []string{"fr1.example"}},
+		{"/mirrors?version=43&arch=aarch64", []string{"fr1"}, []string{"de1.example.org"}},
+		{"/mirrors?version=44", []string{"no such mirrors"}, []string{"de1.example.org"}},
+		{"/mirrors?scheme=rsync", []string{"rsync://de1"}, []string{"https://de1", "fr1.example"}},
+		{"/mirrors?category=hushhushes", []string{"no such mirrors"}, nil},
+		{"/mirror/uni-x/de1", []string{"uni-x.example.org", "pub/os/43/aarch64", ">no<"}, []string{"pub/os/44"}},
+		{"/login", []string{"Sign in"}, nil},
+	} {
+		got := p.browser().get(tt.path).want(t, 200, tt.contains...).lacks(t, append(tt.lacks, secrets()...)...)
+		if csp := got.header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+			t.Errorf("%s: policy %q", tt.path, csp)
+		}
+	}
+	for _, path := range []string{
+		"/mirror/uni-x/invisible-private", "/mirror/uni-x/invisible-pending", "/mirror/other/invisible-off", "/mirror/nothing", "/nothing", "/mirror/",
+	} {
+		p.browser().get(path).want(t, 404)
+	}
+}
+
+// TestLift shows that what was under embargo is seen from the moment it ends.
+func TestLift(t *testing.T) {
+	p := run(t)
+	p.browser().get("/mirror/uni-x/de1").want(t, 200).lacks(t, "hushhush", "pub/os/44")
+	p.clock.Store(start.Add(24*time.Hour - time.Second).Unix())
+	p.browser().get("/mirror/uni-x/de1").want(t, 200).lacks(t, "hushhush", "pub/os/44")
+	p.clock.Store(start.Add(24 * time.Hour).Unix())
+	p.browser().get("/mirror/uni-x/de1").want(t, 200, "https://de1.example.org/hushhush", "pub/os/44")
+}
+
+// TestCaches shows that nobody's page comes to another.
+func TestCaches(t *testing.T) {
+	p := run(t)
+	if got := p.browser().get("/mirrors").header; got.Get("Cache-Control") != "public, max-age=60" || got.Get("Vary") != "Cookie" {
+		t.Errorf("nobody: %v", got)
+	}
+	if got := p.as("alice").get("/mirrors").want(t, 200, "alice").header.Get("Cache-Control"); got != "private, no-store" {
+		t.Errorf("alice: %s", got)
+	}
+	p.browser().get("/style.css").want(t, 200, "color-scheme")
+}

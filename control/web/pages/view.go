@@ -1,0 +1,334 @@
+package pages
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
+)
+
+// A view is what pages show of mirrors. It does not change. All of it but held
+// is public: no private host or URL is in it, nothing of those who wait for
+// approval or are switched off, nothing under embargo, no category that is
+// hidden from those who run mirrors or is of a product that is not shown.
+type view struct {
+	change  int64
+	built   time.Time
+	until   time.Time // when an embargo ends; zero: none is there
+	mirrors []*mirror // sorted by country and key
+	byKey   map[string]*mirror
+
+	categories []string
+	countries  []string
+	products   []product // those that have something
+
+	held map[string]map[string]holding // of all hosts, by key and category
+}
+
+// A mirror is a public host.
+type mirror struct {
+	Key, Site, SiteURL, Name string
+	Country                  string
+	Bandwidth                uint32
+	Tier                     int
+	ASNs                     []uint32
+	IPv4, IPv6               bool // addresses that are known
+	Resting                  bool // it has maintenance
+	Carries                  []carried
+}
+
+// A carried is a category that a mirror carries.
+type carried struct {
+	Category, Path, Product string
+	URLs                    []string // sorted by scheme
+	Always                  bool
+	Seen                    time.Time
+	Any                     bool // it holds something
+	Repositories            []held
+}
+
+// A held is a repository, and whether a mirror holds it.
+type held struct {
+	Name, Arch, Path, Version string
+	Here                      bool
+}
+
+// A holding is when a host was looked at, and what it holds.
+type holding struct {
+	Seen time.Time
+	Any  bool
+	here []bool // by the category's offers
+}
+
+// A product is what is distributed, with the versions that have repositories.
+type product struct {
+	Name     string
+	Versions []version
+}
+
+type version struct {
+	Name, Codename string
+	Test           bool
+	Arches         []string
+}
+
+// views keeps the view that was made last.
+type views struct {
+	mu   sync.Mutex
+	last *view // guarded by mu
+}
+
+// fresh is how long a view is shown though crawls may have seen other things.
+const fresh = time.Minute
+
+// view returns what there is to show. It costs one small query, and when
+// something changed in the registry, or once a minute, as much as reading all
+// listings: 0.05 s for 1,000.
+func (v *visit) view() (*view, error) {
+	world, change, err := v.Store.World(v.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	s := &v.site.views
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.last
+	if old != nil && old.change == change && v.now.Sub(old.built) < fresh && (old.until.IsZero() || v.now.Before(old.until)) {
+		return old, nil
+	}
+	next, err := build(v.r.Context(), v.Store, world, v.now)
+	if err != nil {
+		return nil, err
+	}
+	next.change, s.last = change, next
+	return next, nil
+}
+
+// A builder makes a view.
+type builder struct {
+	*view
+
+	world     *registry.World
+	now       time.Time
+	embargoes []string
+	offers    map[string][]offer // by category
+}
+
+// An offer is a repository that is no secret.
+type offer struct {
+	*registry.Repository
+
+	number uint32 // of its directory
+}
+
+func build(ctx context.Context, s *store.Store, world *registry.World, now time.Time) (*view, error) {
+	b := builder{
+		view:  &view{built: now, byKey: map[string]*mirror{}, held: map[string]map[string]holding{}},
+		world: world, now: now, offers: map[string][]offer{},
+	}
+	for _, r := range registry.All[*registry.Release](world) {
+		if now.Before(r.LiftAt) {
+			b.embargoes = append(b.embargoes, r.Paths...)
+			if b.until.IsZero() || r.LiftAt.Before(b.until) {
+				b.until = r.LiftAt
+			}
+		}
+	}
+	if err := b.addOffers(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := s.Listings(ctx, time.Time{}, b.addListing); err != nil {
+		return nil, err
+	}
+	for _, h := range registry.All[*registry.Host](world) {
+		b.addHost(h)
+	}
+	b.finish()
+	return b.view, nil
+}
+
+// addListing notes what a host holds, and lets the listing go.
+func (b *builder) addListing(l *registry.Listing) error {
+	if b.held[l.Host] == nil {
+		b.held[l.Host] = map[string]holding{}
+	}
+	h := holding{Seen: l.Seen, Any: slices.ContainsFunc(l.Holds, func(w uint64) bool { return w != 0 })}
+	for _, o := range b.offers[l.Category] {
+		h.here = append(h.here, l.Holds.Has(o.number) && !l.Unknown.Has(o.number))
+	}
+	b.held[l.Host][l.Category] = h
+	return nil
+}
+
+// secret reports whether a path is under embargo.
+func (b *builder) secret(path string) bool {
+	return slices.ContainsFunc(b.embargoes, func(top string) bool { return registry.Below(path, top) })
+}
+
+// open returns the category of a name, nil if it is not for everybody.
+func (b *builder) open(name string) *registry.Category {
+	c, ok := registry.Find[*registry.Category](b.world, name)
+	if !ok || c.AdminOnly || b.secret(c.Path) {
+		return nil
+	}
+	if p, ok := registry.Find[*registry.Product](b.world, c.Product); ok && !p.Public {
+		return nil
+	}
+	return c
+}
+
+// addOffers notes the repositories of each category, and which products and
+// versions there are of them.
+func (b *builder) addOffers(ctx context.Context, s *store.Store) error {
+	var all []*registry.Repository
+	var paths []string
+	for _, r := range registry.All[*registry.Repository](b.world) {
+		if r.RedirectTo == "" && !r.Disabled && !b.secret(r.Path) && b.open(r.Category) != nil && store.ValidPath(r.Path) {
+			all, paths = append(all, r), append(paths, r.Path)
+		}
+	}
+	numbers, err := s.Numbers(ctx, paths)
+	if err != nil {
+		return err
+	}
+	for i, r := range all {
+		b.offers[r.Category] = append(b.offers[r.Category], offer{r, numbers[i]})
+	}
+	for _, p := range registry.All[*registry.Product](b.world) {
+		out := product{Name: p.Name}
+		for _, v := range p.Versions {
+			if arches := b.arches(p.Name, v.Name); arches != nil {
+				out.Versions = append(out.Versions, version{v.Name, v.Codename, v.Test, arches})
+			}
+		}
+		if out.Versions != nil {
+			b.products = append(b.products, out)
+		}
+	}
+	return nil
+}
+
+// arches returns the architectures of a version that have repositories.
+func (b *builder) arches(product, version string) (out []string) {
+	for category, offers := range b.offers {
+		if b.open(category).Product != product {
+			continue
+		}
+		for _, o := range offers {
+			if o.Version == version {
+				out = append(out, o.Arch)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// addHost adds a host if it is public: approved, active, not private.
+func (b *builder) addHost(h *registry.Host) {
+	at, ok := registry.Find[*registry.Site](b.world, h.Site)
+	if !ok || h.Private || at.Private || !h.State.Published() || !at.State.Published() || !h.On() || !at.On() {
+		return
+	}
+	m := &mirror{
+		Key: h.Key(), Site: h.Site, SiteURL: at.URL, Name: h.Name, Country: h.Country, Bandwidth: h.Bandwidth,
+		Tier: h.Tier, ASNs: h.ASNs, Resting: h.Resting(b.now),
+	}
+	for _, a := range h.Addresses {
+		m.IPv4, m.IPv6 = m.IPv4 || a.Is4(), m.IPv6 || a.Is6()
+	}
+	for _, carry := range h.Carries {
+		if c := b.carried(m.Key, carry); c.URLs != nil {
+			m.Carries = append(m.Carries, c)
+		}
+	}
+	if m.Carries != nil {
+		b.mirrors = append(b.mirrors, m)
+		b.byKey[m.Key] = m
+	}
+}
+
+func (b *builder) carried(host string, carry registry.Carry) (out carried) {
+	c := b.open(carry.Category)
+	if c == nil {
+		return out
+	}
+	h := b.held[host][carry.Category]
+	out = carried{Category: c.Name, Path: c.Path, Product: c.Product, Always: carry.AlwaysUpToDate, Seen: h.Seen, Any: h.Any}
+	for _, u := range carry.URLs {
+		if !u.Private {
+			out.URLs = append(out.URLs, u.URL)
+		}
+	}
+	slices.SortStableFunc(out.URLs, func(x, y string) int { return cmp.Compare(rank(x), rank(y)) })
+	for i, o := range b.offers[c.Name] {
+		here := carry.AlwaysUpToDate || h.here != nil && h.here[i]
+		out.Repositories = append(out.Repositories, held{o.Name, o.Arch, o.Path, o.Version, here})
+	}
+	return out
+}
+
+// rank orders URLs by their scheme, as people want them.
+func rank(url string) int { return slices.Index(schemes(), scheme(url)) }
+
+// schemes returns the schemes of mirrors' URLs.
+func schemes() []string { return []string{"https", "http", "rsync", "ftp"} }
+
+func (b *builder) finish() {
+	slices.SortFunc(b.mirrors, func(x, y *mirror) int {
+		return cmp.Or(cmp.Compare(country(x.Country), country(y.Country)), strings.Compare(x.Key, y.Key))
+	})
+	for _, m := range b.mirrors {
+		b.countries = append(b.countries, m.Country)
+		for _, c := range m.Carries {
+			b.categories = append(b.categories, c.Category)
+		}
+	}
+	b.countries = slices.Compact(b.countries)
+	slices.Sort(b.categories)
+	b.categories = slices.Compact(b.categories)
+}
+
+// Here returns how many of its repositories a mirror holds.
+func (c carried) Here() (n int) {
+	for _, r := range c.Repositories {
+		if r.Here {
+			n++
+		}
+	}
+	return n
+}
+
+// Health is what is known of a mirror's copy, in a word for the stylesheet.
+func (c carried) Health() string {
+	switch here := c.Here(); {
+	case c.Always:
+		return "good"
+	case c.Seen.IsZero():
+		return "unknown"
+	case here < len(c.Repositories) && here > 0:
+		return "partial"
+	case here == 0 && len(c.Repositories) > 0, !c.Any:
+		return "bad"
+	}
+	return "good"
+}
+
+// State says the same in words.
+func (c carried) State() string {
+	switch c.Health() {
+	case "unknown":
+		return "not checked yet"
+	case "partial":
+		return fmt.Sprintf("%d of %d repositories", c.Here(), len(c.Repositories))
+	case "bad":
+		return "out of date"
+	}
+	return "up to date"
+}
