@@ -88,7 +88,6 @@ type Keeper struct {
 
 	sessions speaker.Sessions
 	orders   chan speaker.Order // to the herald; at most the newest waits
-	kick     chan struct{}      // something was ordered
 
 	mu       sync.Mutex
 	machines map[netip.Prefix]*machine // guarded by mu
@@ -108,7 +107,7 @@ func New(o Options) (*Keeper, error) {
 		return nil, err
 	}
 	k := &Keeper{
-		Options: o, sessions: sessions, orders: make(chan speaker.Order, 1), kick: make(chan struct{}, 1),
+		Options: o, sessions: sessions, orders: make(chan speaker.Order, 1),
 		machines: map[netip.Prefix]*machine{},
 	}
 	if k.wishes, err = readWishes(o.File); err != nil {
@@ -147,7 +146,6 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case r := <-results:
 			k.take(time.Now(), r)
 		case <-tick.C:
-		case <-k.kick:
 		}
 		if k.step(time.Now()) {
 			return k.farewell()
@@ -221,6 +219,11 @@ func (k *Keeper) take(now time.Time, found map[netip.Prefix]error) {
 func (k *Keeper) step(now time.Time) (gone bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.decide(now)
+}
+
+// decide is step, with the lock held.
+func (k *Keeper) decide(now time.Time) (gone bool) {
 	var others []Other
 	if k.Others != nil {
 		others = k.Others()
@@ -248,7 +251,7 @@ func (k *Keeper) step(now time.Time) (gone bool) {
 func (k *Keeper) outlook(p netip.Prefix, others []Other) outlook {
 	o := outlook{wish: k.wishes.of(p), last: k.Others != nil && !k.wishes.forced(p)}
 	if k.leaving {
-		o.wish, o.last = drain, false
+		o.wish, o.last = leave, false
 	}
 	for _, other := range others {
 		if !slices.Contains(other.Announces, p) {

@@ -33,7 +33,16 @@ type wish uint8
 const (
 	run   wish = iota // announce what answers
 	drain             // drain, and stay out until resumed
+	leave             // drain, for the process is told to stop
 )
+
+// why says what a wish is to people.
+func (w wish) why() string {
+	if w == leave {
+		return "the edge was told to stop"
+	}
+	return "taken out by an operator"
+}
 
 // A machine decides on one prefix. It is a pure function of what it is told,
 // and when: it has no clock.
@@ -107,8 +116,8 @@ func (m *machine) failing() bool { return m.bad >= m.config.DownAfter }
 // next returns the state that follows at now, and why.
 func (m *machine) next(now time.Time, o outlook) (State, string) {
 	switch {
-	case o.wish == drain:
-		return m.leave(now, o)
+	case o.wish != run:
+		return m.goes(now, o)
 	case m.failing():
 		return Down, fmt.Sprintf("%d checks in a row have failed: %s", m.bad, m.trouble)
 	case o.behind > m.config.MaxBehind:
@@ -127,11 +136,11 @@ func (m *machine) next(now time.Time, o outlook) (State, string) {
 	return Up, "answers"
 }
 
-// leave returns the state of a prefix that is to go.
-func (m *machine) leave(now time.Time, o outlook) (State, string) {
+// goes returns the state of a prefix that is to go.
+func (m *machine) goes(now time.Time, o outlook) (State, string) {
 	switch {
 	case m.state == Up:
-		return Draining, "drained by an operator"
+		return Draining, o.wish.why()
 	case m.state == Draining && m.failing():
 		return Down, fmt.Sprintf("while draining, %d checks in a row have failed: %s", m.bad, m.trouble)
 	case m.state == Draining && now.Sub(m.since) < m.config.Drain.Wait:
@@ -141,7 +150,7 @@ func (m *machine) leave(now time.Time, o outlook) (State, string) {
 	case m.state == Down && m.failing():
 		return Down, fmt.Sprintf("%d checks in a row have failed: %s", m.bad, m.trouble)
 	}
-	return Maintenance, "taken out by an operator"
+	return Maintenance, o.wish.why()
 }
 
 // punish holds a prefix down that failed, longer with each failure.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/waypost/waypost/edge/snapshot/wire/durable"
 )
@@ -111,10 +112,7 @@ func (k *Keeper) change(how func(wishes)) error {
 		return err
 	}
 	k.wishes = changed
-	select {
-	case k.kick <- struct{}{}:
-	default:
-	}
+	k.decide(time.Now())
 	return nil
 }
 
