@@ -23,7 +23,7 @@ import (
 type site struct {
 	t            *testing.T
 	edge, router namespace
-	dir, config  string
+	dir          string
 	process      *process
 	speakers     map[int]bool
 }
@@ -70,6 +70,7 @@ protocol bgp edge6 {
 
 // newSite starts a bird and an edge that announces to it.
 func newSite(t *testing.T, config, bird string) *site {
+	t.Helper()
 	need(t, "bird", "bird2")
 	s := &site{t: t, edge: newNamespace(t, "edge"), router: newNamespace(t, "router"), dir: t.TempDir(), speakers: map[int]bool{}}
 	join(t, s.edge, s.router, []string{"192.0.2.1/30", "2001:db8::1/64"}, []string{"192.0.2.2/30", "2001:db8::2/64"})
