@@ -34,6 +34,14 @@ func (s *server) routes() []route {
 			method: "GET", path: "/v1/jobs", scope: r, text: "What is being done, those first whose state changed last. For others than administrators: the crawls of a host, by kind and key.",
 			query: []string{"kind", "key", "state", "limit"}, out: Jobs{}, do: s.jobs,
 		},
+		{
+			method: "GET", path: "/v1/crawls", scope: r, text: "What crawls found, the newest first. For others than administrators: of a host, by its key.",
+			query: []string{"host", "category", "limit"}, out: Crawls{}, do: s.crawls,
+		},
+		{
+			method: "GET", path: "/v1/propagation", scope: r, text: "How many mirrors have which age of each repository's metadata.",
+			query: []string{"category"}, out: Propagation{}, do: s.propagation,
+		},
 		{method: "GET", path: "/v1/snapshots", scope: r, text: "What was published, the newest first.", out: Snapshots{}, do: s.snapshots},
 		{method: "POST", path: "/v1/tokens", scope: w, text: "Make a token. Its secret is told once.", in: NewToken{}, out: MadeToken{}, status: 201, do: s.makeToken},
 		{method: "POST", path: "/v1/actions/password", scope: w, text: "Set the password of a user or a site.", in: Password{}, do: s.password},
@@ -42,14 +50,20 @@ func (s *server) routes() []route {
 		{method: "POST", path: "/v1/actions/scan", scope: registry.ScopeCrawl, text: "Scan the master now. For administrators.", in: Scan{}, out: Enqueued{}, status: 202, do: s.scan},
 		{method: "POST", path: "/v1/actions/publish", scope: registry.ScopePublish, text: "Publish what is known now. For administrators.", in: Publish{}, out: Enqueued{}, status: 202, do: s.publish},
 		{method: "POST", path: "/v1/actions/rollback", scope: registry.ScopePublish, text: "Publish an old snapshot again. For administrators.", in: Rollback{}, out: Enqueued{}, status: 202, do: s.rollback},
+		{method: "GET", path: "/v1/release-status", scope: r, text: "Which mirrors hold a release. For administrators.", query: []string{"name"}, out: ReleaseStatus{}, do: s.releaseStatus},
+		{method: "POST", path: "/v1/actions/announce", scope: w, text: "Tell mirrors of a release. For administrators.", in: Announce{}, out: Enqueued{}, status: 202, do: s.announce},
+		{method: "POST", path: "/v1/actions/release-move", scope: w, text: "Make a version in development a release. For administrators.", in: MoveRelease{}, out: Moves{}, do: s.moveRelease},
+		{method: "POST", path: "/v1/actions/release-archive", scope: w, text: "Make an old version one of the archive. For administrators.", in: ArchiveRelease{}, out: Moves{}, do: s.archiveRelease},
+		{method: "POST", path: "/v1/actions/expire-metadata", scope: registry.ScopePublish, text: "Take old metadata out of metalinks at once. For administrators.", in: ExpireMetadata{}, out: Expired{}, do: s.expireMetadata},
 		{
 			method: "GET", path: "/v1/snapshot/manifest", scope: registry.ScopeEdge, text: "The manifest that was published last. With If-None-Match and wait, up to 1m, it waits for a new one.",
 			query: []string{"wait"}, do: s.serveManifest,
 		},
 		{method: "POST", path: "/v1/statistics", scope: registry.ScopeEdge, text: "An edge sends what it counted.", in: Batch{}, status: 204, do: s.addCounts},
 		{
-			method: "GET", path: "/v1/statistics", scope: r, text: "What edges counted. For administrators.",
-			query: []string{"dimension", "span", "from", "to"}, out: Counts{}, do: s.counts,
+			method: "GET", path: "/v1/statistics", scope: r,
+			text:  "What edges counted by a dimension: country, host, repository, arch or kind. With span minute, day, or total, a sum over all the time. For administrators.",
+			query: []string{"dimension", "category", "span", "from", "to", "limit"}, out: Counts{}, do: s.counts,
 		},
 		{
 			method: "GET", path: "/v1/exports/{format}", text: "What is published, for other programs. Open to all: json, text, html, mirrorlists, nginx, apache, haproxy, varnish, " +

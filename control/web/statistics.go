@@ -13,9 +13,9 @@ import (
 
 // A Count is how often an edge answered something in a minute, or all edges in a day.
 type Count struct {
-	At        time.Time `json:"at"` // the start of the minute or day
+	At        time.Time `json:"at,omitzero"` // the start of the minute or day; none: it is a sum over time
 	Category  string    `json:"category"`
-	Dimension string    `json:"dimension"` // what name is: country, repository, arch, host, …
+	Dimension string    `json:"dimension"` // what name is: country, repository, arch, host, kind, …
 	Name      string    `json:"name"`
 	Count     int64     `json:"count"`
 }
@@ -28,7 +28,8 @@ type Batch struct {
 	Counts []Count `json:"counts"`
 }
 
-// Counts is the answer to GET /v1/statistics, in the order of their times.
+// Counts is the answer to GET /v1/statistics, in the order of their times; sums
+// over time, the largest first.
 type Counts struct {
 	Counts []Count `json:"counts"`
 }
@@ -88,29 +89,11 @@ func (s *server) counts(c *call) error {
 	if err := c.onlyAdmin(); err != nil {
 		return err
 	}
-	span := store.Day
-	switch text := c.parameter("span"); text {
-	case "", "day":
-	case "minute":
-		span = store.Minute
-	default:
-		return fail(http.StatusBadRequest, "span: want minute or day, got %.40q", text)
+	f, err := c.countFilter(s.Now())
+	if err != nil {
+		return err
 	}
-	to := s.Now()
-	from := to.Add(-30 * store.Day)
-	if span == store.Minute {
-		from = to.Add(-time.Hour)
-	}
-	for name, t := range map[string]*time.Time{"from": &from, "to": &to} {
-		if text := c.parameter(name); text != "" {
-			given, err := time.Parse(time.RFC3339, text)
-			if err != nil {
-				return fail(http.StatusBadRequest, "%s: want a time such as 2026-01-02T03:04:05Z, got %.40q", name, text)
-			}
-			*t = given
-		}
-	}
-	list, err := s.Store.Counts(c.Context(), span, c.parameter("dimension"), from, to)
+	list, err := s.Store.Counts(c.Context(), f)
 	if err != nil {
 		return err
 	}
@@ -119,4 +102,32 @@ func (s *server) counts(c *call) error {
 		out.Counts = append(out.Counts, Count(n))
 	}
 	return c.json(http.StatusOK, out)
+}
+
+// countFilter reads the parameters of counts.
+func (c *call) countFilter(now time.Time) (f store.CountFilter, err error) {
+	f = store.CountFilter{Dimension: c.parameter("dimension"), Category: c.parameter("category"), Span: store.Day, From: now.Add(-30 * store.Day), To: now}
+	if f.Dimension == "" {
+		return f, fail(http.StatusBadRequest, "dimension: want one, such as country, host, repository, arch or kind")
+	}
+	switch text := c.parameter("span"); text {
+	case "", "day":
+	case "total":
+		f.Span = 0
+	case "minute":
+		f.Span, f.From = store.Minute, now.Add(-time.Hour)
+	default:
+		return f, fail(http.StatusBadRequest, "span: want minute, day or total, got %.40q", text)
+	}
+	for name, t := range map[string]*time.Time{"from": &f.From, "to": &f.To} {
+		if text := c.parameter(name); text != "" {
+			if *t, err = time.Parse(time.RFC3339, text); err != nil {
+				return f, fail(http.StatusBadRequest, "%s: want a time such as 2026-01-02T03:04:05Z, got %.40q", name, text)
+			}
+		}
+	}
+	if c.parameter("limit") != "" {
+		f.Limit, err = c.limit()
+	}
+	return f, err
 }

@@ -1,12 +1,70 @@
 package web_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
+	"github.com/waypost/waypost/edge/statistics"
+	"github.com/waypost/waypost/edge/statistics/outbox"
 )
+
+// TestWire keeps what edges send and what is read here the same. It is the only
+// place that sees both.
+func TestWire(t *testing.T) {
+	sent := outbox.Batch{Batch: 7, Counts: []outbox.Count{{At: now, Category: "os", Dimension: "host", Name: "uni-x/de1", Count: 3}}}
+	text, err := json.Marshal(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var got web.Batch
+	if err = d.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	want := web.Batch{Batch: 7, Counts: []web.Count{{At: now, Category: "os", Dimension: "host", Name: "uni-x/de1", Count: 3}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what was read (-want +got): %s", diff)
+	}
+	if again, err := json.Marshal(got); err != nil || string(again) != string(text) {
+		t.Errorf("an edge sends %s, and here it is %s, %v", text, again, err)
+	}
+}
+
+// TestOutbox sends what an edge counts to the API: names that need care arrive,
+// and a great many counts are not too many.
+func TestOutbox(t *testing.T) {
+	a := start(t, world(), nil)
+	box, err := outbox.Open(outbox.Config{
+		Dir: t.TempDir(), URL: a.url, Token: func() (string, error) { return "edge", nil }, Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []statistics.Count
+	for i := range 8000 {
+		name := fmt.Sprintf("%d%s", i, strings.Repeat("\"ü\x01\xff<", 40))
+		counts = append(counts, statistics.Count{Category: "os", Dimension: statistics.ByHost, Name: name, Count: 1})
+	}
+	if err = box.Put(now, counts); err == nil {
+		err = box.Send(t.Context())
+	}
+	if c := box.Counters(); err != nil || c.Sent < 2 || c.Refused > 0 {
+		t.Fatalf("%v, %+v", err, c)
+	}
+	list, err := a.store.Counts(t.Context(), store.CountFilter{Dimension: "host", From: now.Add(-time.Minute), To: now.Add(time.Minute)})
+	if err != nil || len(list) != len(counts) {
+		t.Errorf("%d counts of %d, %v", len(list), len(counts), err)
+	}
+}
 
 func TestStatistics(t *testing.T) {
 	a := start(t, world(), nil)
@@ -18,8 +76,13 @@ func TestStatistics(t *testing.T) {
 		want(t, 422, `"batch"`, `"counts[0].at"`, `"counts[0].count"`, `"counts[0]"`, `"counts[0].dimension"`)
 	a.ask("root", "POST", path, batch).want(t, 403)
 	a.ask("alice", "GET", path+"?dimension=country", "").want(t, 403)
-	a.ask("root", "GET", path+"?span=year", "").want(t, 400)
-	a.ask("root", "GET", path+"?from=now", "").want(t, 400)
+	a.ask("root", "GET", path+"?dimension=country&span=year", "").want(t, 400)
+	a.ask("root", "GET", path+"?dimension=country&from=now", "").want(t, 400)
+	a.ask("root", "GET", path+"?dimension=country&limit=0", "").want(t, 400)
+	a.ask("root", "GET", path, "").want(t, 400, "dimension")
+	a.ask("root", "GET", path+"?dimension=country&span=total&category=none", "").want(t, 200, `"counts":[]`)
+	a.ask("root", "GET", path+"?dimension=country&span=total&category=os&limit=1", "").
+		want(t, 200, `{"counts":[{"category":"os","dimension":"country","name":"DE","count":3}]}`)
 
 	var got web.Counts
 	a.ask("root", "GET", path+"?dimension=country&span=minute", "").want(t, 200).into(t, &got)

@@ -1,0 +1,118 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/waypost/waypost/edge/snapshot/strict"
+	"github.com/waypost/waypost/edge/source"
+	"github.com/waypost/waypost/edge/statistics"
+	"github.com/waypost/waypost/edge/statistics/outbox"
+)
+
+// StatisticsConfig says what becomes of the counts of answers, by category,
+// country, repository, architecture, host and kind, which go to the control
+// plane of source.control. No address of a client is in them.
+type StatisticsConfig struct {
+	// Disabled makes the edge count nothing and send nothing.
+	Disabled bool `yaml:"disabled"`
+
+	// Every is how often counts are written to data_dir and sent, from 1s to
+	// 1h. They are of minutes, whatever it is. An edge that is killed loses what
+	// it has counted since. Default: 1m.
+	Every time.Duration `yaml:"every"`
+}
+
+const defaultEvery = time.Minute
+
+// statisticsSpread is the part of Every in which edges take their turns.
+const statisticsSpread = 10
+
+func (c *StatisticsConfig) check(doc *strict.Doc) {
+	if c.Every != 0 && (c.Every < time.Second || c.Every > time.Hour) {
+		doc.Problem("edge.statistics.every", "want a time from 1s to 1h, got %s", c.Every)
+	}
+}
+
+// tally is an edge's counts on their way.
+type tally struct {
+	counts statistics.Collector
+	outbox *outbox.Outbox
+	every  time.Duration
+	since  time.Time // when counts was drained last
+}
+
+// newStatistics opens the outbox, if counts go anywhere.
+func (n *Node) newStatistics() error {
+	control, c := n.config.Source.Control, n.config.Statistics
+	if control == nil || c.Disabled {
+		return nil
+	}
+	if c.Every == 0 {
+		c.Every = defaultEvery
+	}
+	box, err := outbox.Open(outbox.Config{
+		Dir: filepath.Join(n.config.DataDir, "statistics"), URL: control.URL, Spread: c.Every / statisticsSpread, Log: n.log,
+		Token: func() (string, error) { return source.ReadToken(control.TokenFile) },
+	})
+	if err != nil {
+		return err
+	}
+	n.tally = &tally{outbox: box, every: c.Every}
+	n.engine.Counter = n.tally.counts.Counter
+	return nil
+}
+
+// count puts what was counted into the outbox, at the end of each minute, until
+// ctx ends.
+func (n *Node) count(ctx context.Context) {
+	t := n.tally
+	t.since = time.Now()
+	for {
+		next := time.Until(t.since.Truncate(t.every).Add(t.every))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(min(next, t.every)): // the clock may have been set back
+			n.putCounts()
+		}
+	}
+}
+
+// putCounts puts what was counted since the last time into the outbox.
+func (n *Node) putCounts() {
+	t := n.tally
+	minute := t.since
+	t.since = time.Now()
+	if err := t.outbox.Put(minute, t.counts.Drain()); err != nil {
+		n.log.Error("statistics wait in memory", "error", err)
+	}
+}
+
+// lastCounts puts what was counted until the end into the outbox, and sends it
+// if the control plane is quick; else the next start will.
+func (n *Node) lastCounts(ctx context.Context) {
+	if n.tally == nil || n.tally.since.IsZero() {
+		return
+	}
+	n.putCounts()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := n.tally.outbox.Send(ctx); err != nil {
+		n.log.Warn("statistics wait for the next start", "error", err)
+	}
+}
+
+// statistics sends what became of the counts.
+func (m *metrics) statistics(s scrape) {
+	c := m.n.tally.outbox.Counters()
+	const batches = "batches of statistics by what became of them: sent to the control plane, refused by it, dropped for being too old, too many or damaged"
+	s.count("statistics_batches_total", batches, c.Sent, "result", "sent")
+	s.count("statistics_batches_total", batches, c.Refused, "result", "refused")
+	s.count("statistics_batches_total", batches, c.Dropped, "result", "dropped")
+	s.count("statistics_send_errors_total", "attempts to send statistics that failed and are made again", c.Failed)
+	s.count("statistics_disk_errors_total", "times statistics could not be written to data_dir and stayed in memory", c.Unwritten)
+	s.gauge("statistics_batches_waiting", "batches of statistics that wait to be sent", c.Waiting)
+	s.gauge("statistics_bytes_waiting", "bytes of these batches", int(c.Bytes))
+}
