@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waypost/waypost/control/notify"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/edge/snapshot/strict"
 )
@@ -58,6 +60,10 @@ type Config struct {
 	// Default: 10m.
 	PublishEvery time.Duration `yaml:"publish_every"`
 
+	// Notify says who is told what happens, and how. Without it messages are
+	// only logged. Processes that share a database share it.
+	Notify *notify.Config `yaml:"notify"`
+
 	// Keep is how many snapshots are kept, to roll back to. Default: 100.
 	Keep int `yaml:"keep"`
 }
@@ -102,6 +108,9 @@ func (c *Config) Resolve(dir string) {
 	if file, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
 		c.Database = "sqlite:" + resolve(c.DataDir, file)
 	}
+	if c.Notify != nil {
+		c.Notify.Resolve(dir)
+	}
 	for i := range c.Masters {
 		m := &c.Masters[i]
 		m.Path = resolve(dir, m.Path)
@@ -140,6 +149,12 @@ func (c *Config) Check(doc *strict.Doc) {
 	for key, d := range map[string]time.Duration{"scan_every": c.ScanEvery, "crawl_every": c.CrawlEvery, "publish_every": c.PublishEvery} {
 		if d < 0 {
 			doc.Problem("control."+key, "want a time that is not negative, got %s", d)
+		}
+	}
+	if c.Notify != nil {
+		c.Notify.Check(func(key, format string, args ...any) { doc.Problem("control.notify."+key, format, args...) })
+		if _, err := openNotify(*c); err != nil {
+			doc.Problem("control.notify", "%v", errors.Unwrap(err))
 		}
 	}
 	if c.Workers < 0 || c.Keep < 0 {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/waypost/waypost/control/notify"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 )
@@ -17,13 +16,16 @@ type job func(ctx context.Context, j store.Job) (result string, err error)
 
 // jobs are the kinds of jobs that are done here.
 func (s *Service) jobs() map[string]job {
-	return map[string]job{
+	jobs := map[string]job{
 		web.JobScan:     ordered(s.scan),
 		web.JobCrawl:    ordered(s.crawl),
 		web.JobPublish:  ordered(s.publishNow),
 		web.JobRollback: ordered(s.rollback),
-		jobNotify:       ordered(func(ctx context.Context, m notify.Message) (string, error) { return s.deliver(ctx, m) }),
 	}
+	if s.sender != nil { // else others of the database may have one
+		jobs[jobMail], jobs[jobWebhook] = ordered(s.mail), ordered(s.webhook)
+	}
+	return jobs
 }
 
 // ordered returns a job whose payload is an order of type T.
