@@ -43,6 +43,7 @@ type Command struct {
 	PullSecret pullSecretCommand `cmd:"" help:"Set what other mirrors need to pull from a host."`
 	Crawl      crawlCommand      `cmd:"" help:"Crawl a host now."`
 	Scan       scanCommand       `cmd:"" help:"Scan the master now."`
+	Crawls     crawlsCommand     `cmd:"" help:"Say what crawls found."`
 	Publish    publishCommand    `cmd:"" help:"Publish what is known now."`
 	Rollback   rollbackCommand   `cmd:"" help:"Publish an old snapshot again."`
 	Snapshots  snapshotsCommand  `cmd:"" help:"List what was published."`
@@ -50,6 +51,8 @@ type Command struct {
 	Jobs       jobsCommand       `cmd:"" help:"List what is being done, and was."`
 	Status     statusCommand     `cmd:"" help:"Say how the mirrors do."`
 	Statistics statisticsCommand `cmd:"" help:"Say what edges counted."`
+
+	Propagation propagationCommand `cmd:"" help:"Say how far the newest metadata has got."`
 }
 
 // AfterApply gives the commands below a client.

@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") == "1",
 		Setup:         control,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published, "crawled": crawled},
 	})
 }
 
@@ -96,4 +96,24 @@ func published(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Fatalf("somebody publishes")
 	}
 	ts.Check(errors.Join(err, s.PutManifest(ctx, l, store.Manifest{Version: 7, Created: time.Unix(60, 0), Data: []byte("signed")}), s.Release(ctx, l)))
+}
+
+// crawled HOST CATEGORY OUTCOME keeps a crawl that found a broken certificate and
+// a problem, and took the host out of lists if it was not ok.
+func crawled(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.Value(storeKey{}).(*store.Store)
+	at := time.Date(2026, 2, 28, 12, 0, 0, 0, time.UTC)
+	standing := store.Standing{Crawled: [store.Modes]time.Time{at}}
+	if args[2] != "ok" {
+		standing.Failures, standing.Out, standing.Reason = 1, at, "no URL answers"
+	}
+	ts.Check(s.Settle(context.Background(), store.Settlement{
+		Crawl: store.Crawl{
+			Host: args[0], Category: args[1], At: at, Mode: "full", Outcome: args[2], Reason: standing.Reason,
+			Method: "rsync", Took: 90 * time.Second, Holds: 5, Lacks: 1, Unknown: 2,
+			Details: `{"files": {"right": 1}, "urls": [{"url": "https://de1.example.org/os", "works": false, "error": "no trust", "certificate": "for another name"}],
+				"problems": [{"path": "43/a.iso", "text": "is missing"}], "dropped": 7, "leaks": ["44"]}`,
+		},
+		Standing: standing, Keep: 10,
+	}))
 }

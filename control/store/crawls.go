@@ -105,9 +105,9 @@ func (s *Store) changeListing(ctx context.Context, tx *sql.Tx, host, category st
 	}
 	exists := data != nil
 	if exists {
-		l, err := s.codec.DecodeListing(data)
-		if err != nil {
-			return err
+		l, bad := s.codec.DecodeListing(data)
+		if bad != nil {
+			return bad
 		}
 		before = *l
 	}
@@ -153,7 +153,7 @@ func (s *Store) Crawls(ctx context.Context, host, category string, limit int) (c
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var c Crawl
 		var at, took int64
-		err := scan(&c.Host, &c.Category, &at, &c.Mode, &c.Outcome, &c.Reason, &c.Held, &c.Method, &took,
+		err = scan(&c.Host, &c.Category, &at, &c.Mode, &c.Outcome, &c.Reason, &c.Held, &c.Method, &took,
 			&c.Holds, &c.Lacks, &c.Unknown, &c.Requests, &c.Bytes, &c.Details)
 		c.At, c.Took = unstamp(at), time.Duration(took)*time.Millisecond
 		crawls = append(crawls, c)
@@ -205,7 +205,7 @@ func (s *Store) note(ctx context.Context, tx *sql.Tx, n Notice) error {
 func (s *Store) Told(ctx context.Context, event, about string) (at time.Time, err error) {
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var ms int64
-		err := scan(&ms)
+		err = scan(&ms)
 		at = unstamp(ms)
 		return err
 	}, `SELECT at FROM told WHERE event = $1 AND about = $2`, event, about)
