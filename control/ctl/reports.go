@@ -182,25 +182,3 @@ func (statusCommand) glance(ctx context.Context, c *client, p *printer, hosts []
 	_, err := fmt.Fprintf(p.out, "jobs: %s\n", strings.Join(counts, ", "))
 	return err
 }
-
-type statisticsCommand struct {
-	Dimension string `arg:"" help:"What was counted by: country, repository, arch, host."`
-	Span      string `help:"Of days, or of minutes that were not added up yet." enum:"day,minute" default:"day"`
-	From      string `help:"Since this time, such as 2026-01-02T03:04:05Z. Default: 30 days or an hour."`
-	To        string `help:"Before this time. Default: now."`
-}
-
-// Run says what edges counted.
-func (k *statisticsCommand) Run(ctx context.Context, c *client, p *printer) error {
-	var got web.Counts
-	path := query("/v1/statistics", "dimension", k.Dimension, "span", k.Span, "from", k.From, "to", k.To)
-	a, err := c.into(ctx, http.MethodGet, path, nil, &got)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, n := range got.Counts {
-		rows = append(rows, []string{when(n.At), n.Category, n.Name, fmt.Sprint(n.Count)})
-	}
-	return p.table(a, []string{"AT", "CATEGORY", strings.ToUpper(k.Dimension), "COUNT"}, rows)
-}

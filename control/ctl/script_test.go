@@ -41,7 +41,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") == "1",
 		Setup:         control,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published, "crawled": crawled},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published, "counted": counted, "crawled": crawled},
 	})
 }
 
