@@ -42,7 +42,8 @@ type Explanation struct {
 // A Row is a row of a raw table.
 type Row struct {
 	Prefix netip.Prefix `json:"prefix"`
-	Value  string       `json:"value"` // "" if no row covers the client
+	Value  string       `json:"value"`            // "" if no row covers the client
+	Source string       `json:"source,omitempty"` // whom it came from, where there are several
 }
 
 // An ExplainedBand is a band and its hosts in the order of this answer.
@@ -99,10 +100,13 @@ func (x *Explanation) explainClient(ix *index.Index, p *index.Place) {
 	}
 	in := ix.Inputs()
 	if prefix, number, ok := in.ASNs.Lookup(p.Addr); ok {
-		x.ASN = Row{prefix, "AS" + strconv.FormatUint(uint64(number), 10)}
+		x.ASN = Row{Prefix: prefix}
+		if number != 0 { // else the prefix is known to have no single origin
+			x.ASN.Value = "AS" + strconv.FormatUint(uint64(number), 10)
+		}
 	}
 	if prefix, code, ok := in.Countries.Lookup(p.Addr); ok {
-		x.Database = Row{prefix, geo.CountryFromUint32(code).String()}
+		x.Database = Row{Prefix: prefix, Value: geo.CountryFromUint32(code).String()}
 	}
 	if x.Database.Value != x.Country {
 		x.Override = x.Country

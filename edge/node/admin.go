@@ -34,6 +34,7 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /readyz", n.readyz)
 	mux.HandleFunc("GET /explain", n.explain)
 	mux.HandleFunc("GET /health", n.health)
+	mux.HandleFunc("GET /bgp", n.bgpPage)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -41,7 +42,7 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	n.anycastPages(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /debug/pprof/")
+		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /bgp /debug/pprof/")
 	})
 	return mux
 }
@@ -79,6 +80,7 @@ func (n *Node) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := v.Explain(q)
+	n.explainASN(x)
 	if r.URL.Query().Has("json") || strings.Contains(r.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(x)

@@ -14,6 +14,7 @@ import (
 	"github.com/waypost/waypost/edge/health/probe"
 	"github.com/waypost/waypost/edge/snapshot/strict"
 	"github.com/waypost/waypost/edge/source"
+	"github.com/waypost/waypost/netblock/bgp"
 )
 
 // File is a configuration file.
@@ -33,7 +34,7 @@ type Config struct {
 	Name string `yaml:"name"`
 
 	// DataDir is where the edge keeps what it must not lose: the last published
-	// snapshot. Required with source.control.
+	// snapshot, tables that came by BGP. Required with source.control and asn.bgp.
 	DataDir string `yaml:"data_dir"`
 
 	// Source is where mirrors and their content come from. Required.
@@ -123,6 +124,10 @@ type GeoConfig struct {
 type ASNConfig struct {
 	// File has lines "PREFIX ASN", plain, .gz or .zst.
 	File string `yaml:"file"`
+
+	// BGP learns it from routers. Of a prefix that both have, what came by BGP
+	// counts. Default: no sessions. Needs data_dir.
+	BGP *bgp.Config `yaml:"bgp"`
 }
 
 // HTTPConfig is the configuration of the HTTP side.
@@ -218,6 +223,11 @@ func (c *Config) resolve(dir string) {
 	if c.DNS != nil {
 		paths = append(paths, &c.DNS.CookieSecretFile)
 	}
+	if b := c.ASN.BGP; b != nil {
+		for i := range b.Peers {
+			paths = append(paths, &b.Peers[i].PasswordFile)
+		}
+	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
@@ -257,6 +267,7 @@ func (c *Config) check(doc *strict.Doc) {
 		doc.Problem("edge.admin.listen", "want an address and port such as 127.0.0.1:9090")
 	}
 	c.checkAnycast(doc)
+	c.checkBGP(doc)
 	if c.Health != nil {
 		if err := c.Health.Validate(); err != nil {
 			for line := range strings.Lines(err.Error()) {

@@ -123,7 +123,7 @@ func (n *Node) follow(ctx context.Context) (stop func()) {
 
 // lift puts in what was under embargo until now.
 func (n *Node) lift(in index.Inputs) {
-	n.use(index.Compile(in))
+	n.compile(in)
 	n.log.Info("an embargo has ended", "version", in.Snapshot.Version)
 }
 

@@ -167,6 +167,9 @@ func from(r answer.Row) string {
 	if r.Value == "" {
 		return ""
 	}
+	if r.Source != "" {
+		return fmt.Sprintf(" (%s → %s, by %s)", r.Prefix, r.Value, r.Source)
+	}
 	return fmt.Sprintf(" (%s → %s)", r.Prefix, r.Value)
 }
 

@@ -54,6 +54,7 @@ type Node struct {
 
 	keeper *anycast.Keeper // nil: nothing is announced
 
+	feeds    feeds
 	loads    loads
 	listened chan struct{} // closed once all listeners are open
 	leaving  atomic.Bool   // told to stop
@@ -75,6 +76,9 @@ func New(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	if err := n.newStatistics(); err != nil {
+		return nil, err
+	}
+	if err := n.newFeed(); err != nil {
 		return nil, err
 	}
 	if err := n.newHTTP(); err != nil {
@@ -151,6 +155,7 @@ func (n *Node) Run(ctx context.Context) error {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	defer n.follow(context.WithoutCancel(ctx))() // to the end, for draining takes minutes
+	n.restoreFeed()
 	if err := n.loadFirst(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -168,6 +173,9 @@ func (n *Node) Run(ctx context.Context) error {
 	group.Go(func() error { n.watch(ctx, hangup); return nil })
 	if n.prober != nil {
 		group.Go(func() error { return n.prober.Run(ctx) })
+	}
+	if n.feeds.feed != nil {
+		group.Go(func() error { return n.feeds.feed.Run(ctx) })
 	}
 	if n.stats != nil {
 		group.Go(func() error { return n.stats.Run(ctx) })
@@ -252,8 +260,7 @@ func (n *Node) reload() error {
 		}
 		return err
 	}
-	ix := index.Compile(in)
-	n.use(ix)
+	ix := n.compile(in)
 	n.loads.good.Add(1)
 	n.loads.lastGood.Store(began.Unix())
 	for _, note := range n.source.Notes() {
@@ -271,12 +278,10 @@ func (n *Node) use(ix *index.Index) {
 			n.log.Warn("some tailored names cannot be answered", "error", err)
 		}
 	}
-	if n.prober == nil {
-		n.engine.Swap(ix, nil)
-	} else {
+	if n.prober != nil {
 		n.prober.Update(ix)
-		n.engine.Swap(ix, n.prober.State)
 	}
+	n.swap(ix)
 	debug.FreeOSMemory() // what was read, and the old index: more than all that stays
 }
 

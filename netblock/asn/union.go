@@ -28,6 +28,9 @@ func NewUnion(n int) *Union { return &Union{slots: make([]*netblock.Table, n)} }
 // Table returns the union; nil is one without rows.
 func (u *Union) Table() *netblock.Table { return u.table }
 
+// Slots returns the number of sources.
+func (u *Union) Slots() int { return len(u.slots) }
+
 // Slot returns the table of source i.
 func (u *Union) Slot(i int) *netblock.Table { return u.slots[i] }
 

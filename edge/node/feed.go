@@ -1,0 +1,201 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/waypost/waypost/edge/answer"
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/snapshot/strict"
+	"github.com/waypost/waypost/edge/snapshot/wire/durable"
+	"github.com/waypost/waypost/netblock"
+	"github.com/waypost/waypost/netblock/asn"
+	"github.com/waypost/waypost/netblock/bgp"
+)
+
+// checkBGP notes what is wrong with asn.bgp, and fills in its defaults.
+func (c *Config) checkBGP(doc *strict.Doc) {
+	if c.ASN.BGP == nil {
+		return
+	}
+	if err := c.ASN.BGP.Validate(); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			doc.Problem("edge.asn.bgp."+key, "%s", text)
+		}
+	}
+	if c.DataDir == "" {
+		doc.Problem("edge.data_dir", "want the path of a folder for the tables that came by BGP, from which the edge starts until there are sessions")
+	}
+}
+
+// feeds are the inputs of prefix → AS that change by themselves, beside the
+// files that the source reads. All but feed is under mu: the union has a slot
+// for each peer and then one for the files, which is the order of preference.
+type feeds struct {
+	feed *bgp.Feed // nil: there is none
+
+	mu    sync.Mutex // also held while an index takes the place of another
+	union *asn.Union
+}
+
+// newFeed makes what asn.bgp configures.
+func (n *Node) newFeed() error {
+	c := n.config.ASN.BGP
+	if c == nil {
+		return nil
+	}
+	settings := *c
+	settings.Dir = filepath.Join(n.config.DataDir, "bgp")
+	if err := os.MkdirAll(settings.Dir, 0o750); err != nil {
+		return fmt.Errorf("making the folder for BGP tables: %w", err)
+	}
+	settings.Log, settings.Apply = n.log, n.useASNs
+	settings.WriteFile = func(path string, data []byte, mode fs.FileMode) error { return durable.WriteFile(path, data, mode) }
+	n.feeds.union = asn.NewUnion(len(c.Peers) + 1)
+	n.feeds.feed = bgp.New(&settings)
+	return nil
+}
+
+// restoreFeed takes the saved tables, so that the first index has them.
+func (n *Node) restoreFeed() {
+	if n.feeds.feed == nil {
+		return
+	}
+	if err := n.feeds.feed.Restore(); err != nil {
+		n.log.Error("saved BGP tables", "error", err)
+	}
+	n.feeds.feed.Flush()
+}
+
+// manyChanges is the number of changed prefixes from which on the memory of
+// the old tables is worth giving back at once.
+const manyChanges = 10_000
+
+// useASNs puts the table of a BGP peer in use.
+func (n *Node) useASNs(peer int, t *netblock.Table, changes []netblock.Change) {
+	began := time.Now()
+	f := &n.feeds
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changes = f.union.Set(peer, t, changes)
+	v := n.engine.View()
+	if v == nil || len(changes) == 0 {
+		return
+	}
+	n.swap(v.Index.WithASNs(f.union.Table(), changes))
+	if len(changes) >= manyChanges {
+		n.log.Info("a BGP table is in use", "peer", n.config.ASN.BGP.Peers[peer].Address, "prefixes", t.Len(),
+			"changes", len(changes), "took", time.Since(began).Round(time.Millisecond))
+		go debug.FreeOSMemory()
+	}
+}
+
+// compile makes an index of inputs, with what the feeds say in them, and puts
+// it in use.
+func (n *Node) compile(in index.Inputs) *index.Index {
+	f := &n.feeds
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.feed != nil {
+		f.union.Set(len(n.config.ASN.BGP.Peers), in.ASNs, nil)
+		in.ASNs = f.union.Table()
+	}
+	ix := index.Compile(in)
+	n.use(ix)
+	return ix
+}
+
+// swap puts an index in use whose hosts are those of the present one.
+func (n *Node) swap(ix *index.Index) {
+	if n.prober == nil {
+		n.engine.Swap(ix, nil)
+	} else {
+		n.engine.Swap(ix, n.prober.State)
+	}
+}
+
+// explainASN adds to an explanation which source gave the client's AS.
+func (n *Node) explainASN(x *answer.Explanation) {
+	f := &n.feeds
+	if f.feed == nil || !x.ASN.Prefix.IsValid() {
+		return
+	}
+	f.mu.Lock()
+	slot := f.slotOf(x.ASN.Prefix)
+	f.mu.Unlock()
+	peers := f.feed.Status()
+	switch {
+	case slot < 0:
+	case slot >= len(peers):
+		x.ASN.Source = n.config.ASN.File
+	default:
+		x.ASN.Source = fmt.Sprintf("BGP peer %s, AS %d", peers[slot].Address, peers[slot].ASN)
+		if peers[slot].Stale {
+			x.ASN.Source += ", stale: last right " + peers[slot].Current.UTC().Format(time.RFC3339)
+		}
+	}
+}
+
+// slotOf returns the slot whose origin of the prefix counts, -1 if none has it.
+func (f *feeds) slotOf(p netip.Prefix) int {
+	first := -1
+	for i := range f.union.Slots() {
+		v, ok := f.union.Slot(i).Get(p)
+		if ok && v != 0 {
+			return i
+		}
+		if ok && first < 0 {
+			first = i
+		}
+	}
+	return first
+}
+
+// bgpPage lists the BGP sessions.
+func (n *Node) bgpPage(w http.ResponseWriter, _ *http.Request) {
+	if n.feeds.feed == nil {
+		http.Error(w, errNoFeed.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(n.feeds.feed.Status())
+}
+
+var errNoFeed = errors.New("this edge has no BGP sessions: the configuration has no edge.asn.bgp") //nolint:gochecknoglobals // constant
+
+// bgp sends how the BGP sessions are.
+func (m *metrics) bgp(s scrape) {
+	for _, p := range m.n.feeds.feed.Status() {
+		peer := []string{"peer", p.Address.String()}
+		for _, state := range []string{"idle", "open_sent", "open_confirm", "established"} {
+			s.flag("bgp_session_state", "1 for the state of the session with the peer", p.State == state, append(peer, "state", state)...)
+		}
+		s.count("bgp_sessions_total", "sessions that came up", p.Sessions, peer...)
+		s.count("bgp_errors_total", "sessions that ended, and attempts that failed", p.Errors, peer...)
+		s.count("bgp_updates_total", "UPDATE messages", p.Updates, peer...)
+		s.count("bgp_malformed_total", "UPDATE messages whose routes counted as withdrawn", p.Malformed, peer...)
+		s.count("bgp_applied_total", "times a new table was put in use", p.Applied, peer...)
+		s.gauge("bgp_prefixes", "prefixes in the table in use", p.Prefixes, peer...)
+		s.flag("bgp_table_stale", "1 if the table in use is of a session that was lost, or from disk", p.Stale, peer...)
+		if !p.LastErrorAt.IsZero() {
+			s.gauge("bgp_last_error_timestamp_seconds", "Unix time of the last error, by its kind; its text is on the admin page /bgp",
+				int(p.LastErrorAt.Unix()), append(peer, "kind", p.LastErrorKind)...)
+		}
+		if !p.Current.IsZero() {
+			s.send(prometheus.GaugeValue, "bgp_table_age_seconds", "how long ago the table in use was last right", time.Since(p.Current).Seconds(), peer)
+		}
+	}
+}
