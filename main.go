@@ -17,13 +17,14 @@ import (
 	"github.com/waypost/waypost/control/ctl"
 	"github.com/waypost/waypost/control/report"
 	"github.com/waypost/waypost/control/service"
+	"github.com/waypost/waypost/demo"
 	"github.com/waypost/waypost/edge/node"
 )
 
 // commands are the subcommands.
 type commands struct {
 	Run              runCommand                   `cmd:"" help:"Run the edge, the control plane, or both, as a configuration file says."`
-	Demo             node.DemoCommand             `cmd:"" help:"Run an edge on loopback with bundled data: nothing to install, nothing to write."`
+	Demo             demo.Command                 `cmd:"" help:"Run both halves on loopback with bundled data: nothing to install."`
 	Check            checkCommand                 `cmd:"" help:"Check a configuration and all data it names; say what would be loaded."`
 	Explain          node.ExplainCommand          `cmd:"" help:"Say why a client gets these mirrors, and why not the others."`
 	Ctl              ctl.Command                  `cmd:"" help:"Look at and change what a control plane knows, by its API."`
@@ -31,6 +32,7 @@ type commands struct {
 	Report           report.Command               `cmd:"" help:"On a mirror: tell the control plane what is here; report_mirror.conf is read too."`
 	Import           service.ImportCommand        `cmd:"" help:"Take over a registry: MirrorManager's cache, mirrorbits' mirrors, or a catalogue."`
 	Export           service.ExportCommand        `cmd:"" help:"Write what the control plane knows for other programs."`
+	Key              service.KeyCommand           `cmd:"" help:"Make a key that signs snapshots, or read it, and print its public half."`
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`
 	Anycast          node.AnycastCommand          `cmd:"" help:"Look at the prefixes that an edge announces; drain them for maintenance, and resume."`
 	AnycastSpeaker   node.SpeakerCommand          `cmd:"" hidden:"" help:"Announce what an edge orders; the edge starts it."`

@@ -159,6 +159,15 @@ func keep(ctx context.Context, db *store.Store, who string, r *importer.Result) 
 	return keepOlder(ctx, db, r)
 }
 
+// Import keeps what was imported; who is for the audit log.
+func (s *Service) Import(ctx context.Context, who string, r *importer.Result) error {
+	if err := keep(ctx, s.store, who, r); err != nil {
+		return err
+	}
+	s.publishSoon()
+	return nil
+}
+
 // keepOlder keeps the versions of metadata, the oldest first.
 func keepOlder(ctx context.Context, db *store.Store, r *importer.Result) error {
 	for path, versions := range r.Older {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strconv"
@@ -35,6 +36,11 @@ type MirrorlistServerCommand struct {
 	LateLog           bool   `help:"Write the log some milliseconds after the answers, not before them."`
 
 	Admin string `help:"ADDRESS:PORT of the pages for operators: /metrics, /readyz, /explain. Default: none." placeholder:"ADDRESS:PORT"`
+}
+
+// newLogger returns the log for people and machines: text, a line an event.
+func newLogger(to io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(to, nil))
 }
 
 // defaultPort is what a port that is no number stands for.

@@ -11,7 +11,7 @@ import (
 func TestDemo(t *testing.T) {
 	need(t, "curl", "curl")
 	need(t, "dig", "bind9-dnsutils")
-	p := startWaypost(t, "demo", "--http", freeAddr(t), "--dns", freeAddr(t), "--admin", freeAddr(t))
+	p := startWaypost(t, "demo", "--http", freeAddr(t), "--dns", freeAddr(t), "--admin", freeAddr(t), "--control", freeAddr(t))
 	eventually(t, "the demo has printed its lines", func() bool {
 		return strings.Contains(p.log.String(), "Ctrl-C") || p.exited()
 	})
@@ -27,6 +27,10 @@ func TestDemo(t *testing.T) {
 		{"linux.m.test", []string{"NOERROR", "CNAME", "CLIENT-SUBNET: 141.30.1.0/24/"}},
 		{"fedora.m.test", []string{"NOERROR", "CNAME", "CLIENT-SUBNET: 2001:200::/32/"}},
 		{"/explain?", []string{"DE (141.30.0.0/15", "\n  1  "}},
+		{"hello.txt", []string{"Hello. This file came from a mirror"}},
+		{"demo.iso?mirrorlist", []string{`"name": "here/here-us"`, `"size": 98304`}},
+		{"/metalink?repo=demo-1", []string{`<hash type="sha256">`, `location="JP" preference="100"`}},
+		{"/v1/exports/text", []string{"here/here-de", "https://"}},
 		{"/metrics", []string{"waypost_data_current 1"}},
 	}
 	answered := map[string]bool{}
