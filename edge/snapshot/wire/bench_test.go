@@ -3,8 +3,10 @@ package wire_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"testing"
 	"time"
 
@@ -153,9 +155,66 @@ func benchLarge(b *testing.B, s *snapshot.Snapshot) {
 		back = nil
 		peak(b, func() { back, _ = wire.Decode(m, p.get) })
 	})
+	b.Run("OneHost", func(b *testing.B) { benchOneHost(b, back, p, m) })
+	b.Run("OneFile", func(b *testing.B) { benchOneFile(b, back, p, m) })
 	b.Run("Compile", func(b *testing.B) {
 		for b.Loop() {
 			index.Compile(index.Inputs{Snapshot: back})
 		}
 	})
+}
+
+// benchOneHost asks what an edge decodes when one host has changed.
+func benchOneHost(b *testing.B, s *snapshot.Snapshot, p *published, m *wire.Manifest) {
+	b.Helper()
+	next := *s
+	next.Hosts = slices.Clone(s.Hosts)
+	next.Hosts[7].Has = slices.Clone(s.Hosts[7].Has)
+	next.Hosts[7].Has[0] ^= 1
+	benchNext(b, &next, p, m)
+}
+
+// benchOneFile asks what an edge decodes when one block of files has changed:
+// the columns of files are made anew, out of the former ones, and what hosts
+// lack is looked up in them.
+func benchOneFile(b *testing.B, s *snapshot.Snapshot, p *published, m *wire.Manifest) {
+	b.Helper()
+	var files snapshot.FileAppender
+	for dir := range uint32(len(s.Directories)) {
+		if err := files.Copy(dir, &s.Files, dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := files.File([]byte("zzz")); err != nil { // in the last directory
+		b.Fatal(err)
+	}
+	next := *s
+	next.Files = files.Files(len(s.Directories))
+	next.Files = next.Files.WithHoles(s.Files.Holes())
+	benchNext(b, &next, p, m)
+}
+
+// benchNext decodes next after the snapshot of m, again and again.
+func benchNext(b *testing.B, next *snapshot.Snapshot, p *published, m *wire.Manifest) {
+	b.Helper()
+	after, err := wire.Encode(next, func(h wire.Hash, data []byte) error { p.sections[h] = data; return nil })
+	if err != nil {
+		b.Fatal(err)
+	}
+	var d wire.Decoder
+	manifests := []*wire.Manifest{after, m}
+	if _, err = d.Decode(m, p.get); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err = d.Decode(manifests[i%2], p.get); err != nil {
+			b.Fatal(err)
+		}
+	}
+	was, err := d.Decode(m, p.get)
+	if err != nil {
+		b.Fatal(err)
+	}
+	peak(b, func() { _, _ = d.Decode(after, p.get) })
+	runtime.KeepAlive(was)
 }

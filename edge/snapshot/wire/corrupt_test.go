@@ -208,6 +208,38 @@ func TestCutsAndFlips(t *testing.T) {
 	}
 }
 
+// What availability says of older versions has to fit what it says of holes.
+func TestBadOlderVersions(t *testing.T) {
+	p := encode(t, random(1))
+	at := p.each()[wire.Availability]
+	bitmap, none := []byte{0}, []byte{0}
+	holes := []byte{2, 1, 1, 'a', 0, 1, 'b'} // in the directory of number 1: a, b
+	sum := make([]byte, 32)
+	for name, tt := range map[string]struct {
+		inside []byte
+		want   string
+	}{
+		"no older versions": {slices.Concat(bitmap, holes), ""},
+		"one":               {slices.Concat(bitmap, holes, []byte{1, 1}, sum), ""},
+		"both":              {slices.Concat(bitmap, holes, []byte{2, 0}, sum, []byte{0}, sum), ""},
+		"an empty list":     {slices.Concat(bitmap, holes, none), "left over"},
+		"beyond the holes":  {slices.Concat(bitmap, holes, []byte{1, 2}, sum), "there are no more"},
+		"without holes":     {slices.Concat(bitmap, none, []byte{1, 0}, sum), "there are no more"},
+		"too many":          {slices.Concat(bitmap, holes, []byte{3, 0}, sum, []byte{0}, sum, []byte{0}, sum), "there are no more"},
+		"cut":               {slices.Concat(bitmap, holes, []byte{1, 0}, sum[1:]), "want 32 bytes, there are 31"},
+		"more":              {slices.Concat(bitmap, holes, []byte{1, 0}, sum, none), "left over"},
+		"holes descend":     {slices.Concat(bitmap, []byte{2, 1, 1, 'b', 0, 1, 'a'}), `missing file "a" comes after "b"`},
+		"a hole twice":      {slices.Concat(bitmap, []byte{2, 1, 1, 'b', 0, 1, 'b'}), `missing file "b" comes after "b"`},
+	} {
+		raw := append([]byte(string(wire.Availability)+"\n"), tt.inside...)
+		bad := p.with(at, pack(t, raw), len(raw))
+		_, err := wire.Decode(bad.manifest, bad.get)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
 func TestDecodeErrors(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -274,6 +306,11 @@ func FuzzSection(f *testing.F) {
 	for n, kind := range names {
 		raw := unpack(f, p.sections[p.manifest.Sections[kinds[kind]].Hash])
 		f.Add(uint8(n), raw[len(kind)+1:])
+	}
+	for _, s := range p.manifest.Sections { // some hosts hold older versions, some do not
+		if s.Kind == wire.Availability {
+			f.Add(uint8(slices.Index(names, s.Kind)), unpack(f, p.sections[s.Hash])[len(s.Kind)+1:])
+		}
 	}
 	f.Fuzz(func(t *testing.T, n uint8, raw []byte) {
 		kind := names[int(n)%len(names)]
