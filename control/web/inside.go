@@ -34,15 +34,40 @@ func (r Reply) Failure() (f Failure) {
 // else can set it.
 type sessionKey struct{}
 
+// selfKey is the key that tells of a context that this program itself asks.
+type selfKey struct{}
+
+// self returns the caller that this program itself is, if it is the one who
+// asks.
+func self(ctx context.Context) (caller, bool) {
+	if ctx.Value(selfKey{}) == nil {
+		return caller{}, false
+	}
+	return caller{
+		token: &registry.Token{Name: "pages", Scopes: []registry.Scope{registry.ScopeRead}},
+		user:  &registry.User{Name: "pages", Admin: true},
+	}, true
+}
+
 // Do answers a request as from the user, whom the caller must have
 // authenticated. A user who is disabled by now gets 401. body is a document in
 // JSON, nil if there is none.
 func (i Inside) Do(ctx context.Context, user, method string, where *url.URL, header http.Header, body []byte) Reply {
+	return i.answer(context.WithValue(ctx, sessionKey{}, user), method, where, header, body)
+}
+
+// Read answers a question as from this program itself, which sees everything
+// and changes nothing: what of the answer is for whom, the caller must know.
+func (i Inside) Read(ctx context.Context, where *url.URL) Reply {
+	return i.answer(context.WithValue(ctx, selfKey{}, true), http.MethodGet, where, nil, nil)
+}
+
+func (i Inside) answer(ctx context.Context, method string, where *url.URL, header http.Header, body []byte) Reply {
 	r := (&http.Request{
 		Method: method, URL: where, Host: "inside", Header: header,
 		Body: http.NoBody, ContentLength: int64(len(body)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: "inside",
-	}).WithContext(context.WithValue(ctx, sessionKey{}, user))
+	}).WithContext(ctx)
 	if r.Header == nil {
 		r.Header = http.Header{}
 	}

@@ -51,21 +51,38 @@ func (v *visit) call(method string, where *url.URL, header http.Header, doc, out
 	}
 	reply := v.API.Do(v.r.Context(), v.user.Name, method, where, header, body)
 	switch {
-	case reply.Status == http.StatusNotFound:
+	case reply.Status == http.StatusNotFound, reply.Status/100 == 3: // a key such as ../x is no object's
 		return nil, missing()
 	case reply.Status >= http.StatusInternalServerError:
 		return nil, fmt.Errorf("%s %s: %d %s", method, where, reply.Status, reply.Body)
 	case reply.Status >= http.StatusMultipleChoices:
 		return nil, &denial{reply.Status, reply.Failure()}
 	}
-	if out != nil {
-		d := json.NewDecoder(bytes.NewReader(reply.Body))
-		d.UseNumber() // large numbers stay what they are
-		if err := d.Decode(out); err != nil {
-			return nil, fmt.Errorf("decoding the API's answer to %s: %w", where, err)
-		}
+	if out == nil {
+		return reply.Header, nil
 	}
-	return reply.Header, nil
+	return reply.Header, decode(reply.Body, where, out)
+}
+
+// know reads what everybody may know out of what this program knows: the caller
+// must leave out what is not for everybody.
+func (v *visit) know(path string, out any, query url.Values) error {
+	where := &url.URL{Path: path, RawQuery: query.Encode()}
+	reply := v.API.Read(v.r.Context(), where)
+	if reply.Status != http.StatusOK {
+		return fmt.Errorf("reading %s: %d %s", where, reply.Status, reply.Body)
+	}
+	return decode(reply.Body, where, out)
+}
+
+// decode decodes an answer of the API.
+func decode(body []byte, where *url.URL, out any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // large numbers stay what they are
+	if err := d.Decode(out); err != nil {
+		return fmt.Errorf("decoding the API's answer to %s: %w", where, err)
+	}
+	return nil
 }
 
 // objectPath returns where the API has an object; with an empty key, all of its kind.

@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 )
 
@@ -149,7 +149,8 @@ type hostPage struct {
 	Host     *registry.Host
 	Held     []heldLine
 	Tokens   []*registry.Token
-	Crawls   []crawlLine
+	Crawls   []web.Crawled
+	Waiting  []web.Job // crawls that are queued or run
 	Public   bool
 	Problems []string
 	Secret   *web.MadeToken // one that was just made
@@ -161,13 +162,6 @@ type heldLine struct {
 	Seen     time.Time
 	Any      bool
 	Always   bool
-}
-
-// A crawlLine is a crawl of a host that was asked for or done.
-type crawlLine struct {
-	web.Job
-
-	Category string
 }
 
 func (v *visit) hostPage() error { return v.showHost(http.StatusOK, nil, nil) }
@@ -191,26 +185,32 @@ func (v *visit) showHost(status int, problems []string, secret *web.MadeToken) e
 		return err
 	}
 	p.Tokens = slices.DeleteFunc(tokens, func(t *registry.Token) bool { return t.Host != v.key() })
-	if p.Crawls, err = v.crawls(p.Host); err != nil {
+	if err = v.crawls(&p); err != nil {
 		return err
 	}
 	return v.render(status, "host", "Mirror "+v.key(), p)
 }
 
-// crawls returns the crawls of a host that are queued, run or ended, the last
-// first: one question for each category.
-func (v *visit) crawls(h *registry.Host) (lines []crawlLine, err error) {
-	for _, carry := range h.Carries[:min(len(h.Carries), 20)] {
+// crawls reads the last crawls of a host, and which are to come: one question
+// for each category.
+func (v *visit) crawls(p *hostPage) error {
+	var crawls web.Crawls
+	if err := v.ask("/v1/crawls", &crawls, "host", p.Host.Key(), "limit", "10"); err != nil {
+		return err
+	}
+	p.Crawls = crawls.Crawls
+	for _, carry := range p.Host.Carries[:min(len(p.Host.Carries), 20)] {
 		var jobs web.Jobs
-		if err = v.ask("/v1/jobs", &jobs, "kind", web.JobCrawl, "key", h.Key()+" "+carry.Category, "limit", "5"); err != nil {
-			return nil, err
+		if err := v.ask("/v1/jobs", &jobs, "kind", web.JobCrawl, "key", p.Host.Key()+" "+carry.Category, "limit", "2"); err != nil {
+			return err
 		}
 		for _, j := range jobs.Jobs {
-			lines = append(lines, crawlLine{j, carry.Category})
+			if j.State == store.Queued || j.State == store.Running {
+				p.Waiting = append(p.Waiting, j)
+			}
 		}
 	}
-	slices.SortStableFunc(lines, func(x, y crawlLine) int { return cmp.Compare(y.Changed.Unix(), x.Changed.Unix()) })
-	return lines, nil
+	return nil
 }
 
 // hostToken makes a token with which a host checks in, and shows it once.

@@ -41,6 +41,7 @@ var files embed.FS
 // API is what answers in the visitor's name; [web.Inside] does.
 type API interface {
 	Do(ctx context.Context, user, method string, where *url.URL, header http.Header, body []byte) web.Reply
+	Read(ctx context.Context, where *url.URL) web.Reply
 }
 
 // Config is what the pages need. API, Store and Key are required.

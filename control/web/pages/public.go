@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/waypost/waypost/control/web"
 )
 
 func (s *site) publicRoutes(mux *http.ServeMux) {
@@ -12,6 +14,7 @@ func (s *site) publicRoutes(mux *http.ServeMux) {
 		"GET /{$}":             (*visit).start,
 		"GET /mirrors":         (*visit).mirrorsPage,
 		"GET /mirror/{key...}": (*visit).mirrorPage,
+		"GET /propagation":     (*visit).propagationPage,
 		"GET /login":           (*visit).loginPage,
 		"POST /login":          (*visit).login,
 		"POST /logout":         (*visit).logout,
@@ -139,6 +142,13 @@ func (f filter) apply(m *mirror) (mirror, bool) {
 	return out, out.Carries != nil
 }
 
+// A mirrorFacts is a mirror with what crawls found out about its URLs.
+type mirrorFacts struct {
+	*mirror
+
+	URLs []web.CrawledURL // public ones, as they were seen last
+}
+
 // mirrorPage is about one mirror. One that is not public is not there.
 func (v *visit) mirrorPage() error {
 	view, err := v.view()
@@ -149,6 +159,54 @@ func (v *visit) mirrorPage() error {
 	if !ok {
 		return missing()
 	}
+	var crawls web.Crawls
+	if err = v.know("/v1/crawls", &crawls, url.Values{"host": {m.Key}, "limit": {"10"}}); err != nil {
+		return err
+	}
 	v.public()
-	return v.show("mirror", m.Key, m)
+	return v.show("mirror", m.Key, mirrorFacts{m, m.facts(crawls.Crawls)})
+}
+
+// facts returns what the newest crawls found out about a mirror's public URLs.
+func (m *mirror) facts(crawls []web.Crawled) (out []web.CrawledURL) {
+	for _, c := range m.Carries {
+		for _, u := range c.URLs {
+			for _, k := range crawls {
+				i := slices.IndexFunc(k.URLs, func(f web.CrawledURL) bool { return f.URL == u && !f.Private })
+				if k.Category == c.Category && i >= 0 {
+					out = append(out, k.URLs[i])
+					break
+				}
+			}
+		}
+	}
+	return out
+}
+
+// propagationPage shows how far new metadata has got.
+func (v *visit) propagationPage() error {
+	view, err := v.view()
+	if err != nil {
+		return err
+	}
+	var all web.Propagation
+	if err = v.know("/v1/propagation", &all, nil); err != nil {
+		return err
+	}
+	var shown []spread
+	for _, f := range all.Files {
+		if view.open(f.Category) && !view.secret(f.Path) {
+			shown = append(shown, spread{f})
+		}
+	}
+	v.public()
+	return v.show("propagation", "Propagation", shown)
+}
+
+// A spread is how far one file has got.
+type spread struct{ web.Propagated }
+
+// Total returns how many mirrors count.
+func (s spread) Total() int {
+	return s.SameDay + s.OneDay + s.TwoDays + s.Older + s.Unknown
 }

@@ -19,7 +19,7 @@ import (
 func parse() map[string]*template.Template {
 	base := template.Must(template.New("base").Funcs(template.FuncMap{
 		"link": link, "at": at, "stamp": stamp, "ago": ago, "country": country, "join": strings.Join, "inpath": inPath, "scheme": scheme,
-		"shorten": shorten,
+		"shorten": shorten, "outcome": outcome,
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
@@ -113,4 +113,15 @@ func shorten(s string, limit int) string {
 		return string(r[:limit]) + "…"
 	}
 	return s
+}
+
+// outcome returns a crawl's outcome as a word for the stylesheet.
+func outcome(s string) string {
+	switch s {
+	case "ok":
+		return "good"
+	case "empty", "failed", "timed out":
+		return "bad"
+	}
+	return "unknown"
 }

@@ -28,7 +28,9 @@ type view struct {
 	countries  []string
 	products   []product // those that have something
 
-	held map[string]map[string]holding // of all hosts, by key and category
+	held      map[string]map[string]holding // of all hosts, by key and category
+	embargoes []string                      // what nobody may know yet; it is shown nowhere
+	opened    map[string]bool               // categories that are for everybody
 }
 
 // A mirror is a public host.
@@ -114,10 +116,9 @@ func (v *visit) view() (*view, error) {
 type builder struct {
 	*view
 
-	world     *registry.World
-	now       time.Time
-	embargoes []string
-	offers    map[string][]offer // by category
+	world  *registry.World
+	now    time.Time
+	offers map[string][]offer // by category
 }
 
 // An offer is a repository that is no secret.
@@ -129,7 +130,7 @@ type offer struct {
 
 func build(ctx context.Context, s *store.Store, world *registry.World, now time.Time) (*view, error) {
 	b := builder{
-		view:  &view{built: now, byKey: map[string]*mirror{}, held: map[string]map[string]holding{}},
+		view:  &view{built: now, byKey: map[string]*mirror{}, held: map[string]map[string]holding{}, opened: map[string]bool{}},
 		world: world, now: now, offers: map[string][]offer{},
 	}
 	for _, r := range registry.All[*registry.Release](world) {
@@ -149,6 +150,9 @@ func build(ctx context.Context, s *store.Store, world *registry.World, now time.
 	for _, h := range registry.All[*registry.Host](world) {
 		b.addHost(h)
 	}
+	for _, c := range registry.All[*registry.Category](world) {
+		b.opened[c.Name] = b.public(c.Name) != nil
+	}
 	b.finish()
 	return b.view, nil
 }
@@ -167,12 +171,15 @@ func (b *builder) addListing(l *registry.Listing) error {
 }
 
 // secret reports whether a path is under embargo.
-func (b *builder) secret(path string) bool {
-	return slices.ContainsFunc(b.embargoes, func(top string) bool { return registry.Below(path, top) })
+func (v *view) secret(path string) bool {
+	return slices.ContainsFunc(v.embargoes, func(top string) bool { return registry.Below(path, top) })
 }
 
-// open returns the category of a name, nil if it is not for everybody.
-func (b *builder) open(name string) *registry.Category {
+// open reports whether a category is for everybody.
+func (v *view) open(category string) bool { return v.opened[category] }
+
+// public returns the category of a name, nil if it is not for everybody.
+func (b *builder) public(name string) *registry.Category {
 	c, ok := registry.Find[*registry.Category](b.world, name)
 	if !ok || c.AdminOnly || b.secret(c.Path) {
 		return nil
@@ -189,7 +196,7 @@ func (b *builder) addOffers(ctx context.Context, s *store.Store) error {
 	var all []*registry.Repository
 	var paths []string
 	for _, r := range registry.All[*registry.Repository](b.world) {
-		if r.RedirectTo == "" && !r.Disabled && !b.secret(r.Path) && b.open(r.Category) != nil && store.ValidPath(r.Path) {
+		if r.RedirectTo == "" && !r.Disabled && !b.secret(r.Path) && b.public(r.Category) != nil && store.ValidPath(r.Path) {
 			all, paths = append(all, r), append(paths, r.Path)
 		}
 	}
@@ -217,7 +224,7 @@ func (b *builder) addOffers(ctx context.Context, s *store.Store) error {
 // arches returns the architectures of a version that have repositories.
 func (b *builder) arches(product, version string) (out []string) {
 	for category, offers := range b.offers {
-		if b.open(category).Product != product {
+		if b.public(category).Product != product {
 			continue
 		}
 		for _, o := range offers {
@@ -255,7 +262,7 @@ func (b *builder) addHost(h *registry.Host) {
 }
 
 func (b *builder) carried(host string, carry registry.Carry) (out carried) {
-	c := b.open(carry.Category)
+	c := b.public(carry.Category)
 	if c == nil {
 		return out
 	}

@@ -113,6 +113,11 @@ func (c counting) Do(ctx context.Context, user, method string, where *url.URL, h
 	return c.API.Do(ctx, user, method, where, header, body)
 }
 
+func (c counting) Read(ctx context.Context, where *url.URL) web.Reply {
+	c.calls.Add(1)
+	return c.API.Read(ctx, where)
+}
+
 func run(tb testing.TB, objects ...registry.Object) *plane {
 	tb.Helper()
 	p := &plane{t: tb, clock: &atomic.Int64{}, calls: &atomic.Int64{}, applications: &[]string{}}
@@ -219,7 +224,7 @@ func (b *browser) do(method, path string, form url.Values) shown {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") && response.StatusCode != http.StatusSeeOther {
+	if strings.HasPrefix(response.Header.Get("Content-Type"), "text/html") && response.StatusCode/100 != 3 {
 		wellFormed(b.t, method+" "+path, string(body))
 	}
 	return shown{response.StatusCode, response.Header, string(body)}
