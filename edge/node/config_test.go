@@ -188,3 +188,14 @@ func wantProblems(t *testing.T, err error, texts ...string) {
 		t.Logf("all of it:\n%v", err)
 	}
 }
+
+// The example of anycast has all that it needs but its data.
+func TestAnycastExample(t *testing.T) {
+	c, err := node.ReadConfig(filepath.Join("..", "..", "configs", "anycast.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Anycast == nil || len(c.Anycast.Prefixes) != 2 || len(c.Anycast.Peers) != 2 {
+		t.Errorf("got %+v", c.Anycast)
+	}
+}

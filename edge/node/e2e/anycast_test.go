@@ -51,41 +51,36 @@ const anycastConfig = `edge:
       - {address: "2001:db8::2", asn: 64500}
 `
 
-const birdConfig = `router id 192.0.2.2;
-protocol device {}
-protocol kernel { ipv4 { export where source = RTS_BGP; }; }
-protocol kernel { ipv6 { export where source = RTS_BGP; }; }
-protocol static { ipv4; route 203.0.113.0/24 blackhole; }
-protocol static { ipv6; route 2001:db8:99::/48 blackhole; }
-protocol bgp edge4 {
-  local 192.0.2.2 as 64500; neighbor 192.0.2.1 as 64512;
-  password "correct horse"; ttl security on; hold time 9;
-  ipv4 { import all; export all; };
-}
-protocol bgp edge6 {
-  local 2001:db8::2 as 64500; neighbor 2001:db8::1 as 64512; hold time 9;
-  ipv6 { import all; export all; };
-}
-`
-
-// newSite starts a bird and an edge that announces to it.
-func newSite(t *testing.T, config, bird string) *site {
+// deployed returns a file that the documentation gives to operators.
+func deployed(t *testing.T, name string) string {
 	t.Helper()
-	need(t, "bird", "bird2")
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "bgp", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// newSite makes an edge and the network of its router.
+func newSite(t *testing.T) *site {
+	t.Helper()
 	s := &site{t: t, edge: newNamespace(t, "edge"), router: newNamespace(t, "router"), dir: t.TempDir(), speakers: map[int]bool{}}
 	join(t, s.edge, s.router, []string{"192.0.2.1/30", "2001:db8::1/64"}, []string{"192.0.2.2/30", "2001:db8::2/64"})
 	s.edge.address(t, "lo", "198.18.0.1/32")
 	s.edge.address(t, "lo", "2001:db8:5::1/128")
-	s.router.address(t, "lo", "203.0.113.7/32")
-	s.edge.run(t, "ip", "route", "add", "203.0.113.0/24", "via", "192.0.2.2")
 	write(t, s.file("catalog.yaml"), oneHost("http://first.test/os"))
-	write(t, s.file("md5.txt"), "correct horse\n")
-	write(t, s.file("edge.yaml"), config)
-	write(t, s.file("bird.conf"), bird)
-	s.router.start(t, "bird", "-f", "-c", s.file("bird.conf"), "-s", s.file("bird.ctl"), "-P", s.file("bird.pid"))
+	write(t, s.file("md5.txt"), "correct-horse\n")
+	write(t, s.file("edge.yaml"), anycastConfig)
 	t.Cleanup(s.killSpeakers)
-	s.startEdge()
 	return s
+}
+
+// startBird starts a bird as the router.
+func (s *site) startBird(config string) {
+	s.t.Helper()
+	need(s.t, "bird", "bird2")
+	write(s.t, s.file("bird.conf"), config)
+	s.router.start(s.t, "bird", "-f", "-c", s.file("bird.conf"), "-s", s.file("bird.ctl"), "-P", s.file("bird.pid"))
 }
 
 func (s *site) file(name string) string { return filepath.Join(s.dir, name) }
@@ -164,7 +159,13 @@ func (s *site) established() bool {
 func TestAnycast(t *testing.T) {
 	need(t, "curl", "curl")
 	need(t, "dig", "bind9-dnsutils")
-	s := newSite(t, anycastConfig, birdConfig)
+	s := newSite(t)
+	// this bird has routes of its own and would give them all
+	s.startBird(strings.ReplaceAll(deployed(t, "anycast-bird.conf"), "export none;", "export all;") + `
+protocol static { ipv4; route 203.0.113.0/24 blackhole; }
+protocol static { ipv6; route 2001:db8:99::/48 blackhole; }
+`)
+	s.startEdge()
 	s.up()
 	wantAll(t, s.route(prefix4), "BGP.community: (64512,100)", "BGP.large_community: (4200000000, 1, 2)", "BGP.next_hop: 192.0.2.1")
 	wantAll(t, s.route(prefix6), "BGP.community: (64512,100)", "BGP.next_hop: 2001:db8::1")
@@ -229,7 +230,7 @@ func (s *site) drainAndResume(t *testing.T) {
 	wantAll(t, s.edge.run(t, built(t), "anycast", "drain", prefix4), "draining  yes")
 	eventually(t, "it drains", func() bool {
 		r := s.route(prefix4)
-		return strings.Contains(r, "(65535,0)") && strings.Contains(r, "BGP.as_path: 64512 64512 64512") && !strings.Contains(r, "BGP.med")
+		return strings.Contains(r, "(65535,0)") && strings.Contains(r, "BGP.local_pref: 0") && strings.Contains(r, "BGP.as_path: 64512 64512 64512") && !strings.Contains(r, "BGP.med")
 	})
 	eventually(t, "it is withdrawn", func() bool { return s.route(prefix4) == "" })
 	if s.route(prefix6) == "" || !s.established() {
@@ -285,14 +286,17 @@ func (s *site) leave(t *testing.T) {
 // TestAnycastTrouble has a neighbour that will not have us.
 func TestAnycastTrouble(t *testing.T) {
 	for name, x := range map[string]struct{ from, to string }{
-		"wrong password": {`password "correct horse"`, `password "wrong"`},
+		"wrong password": {`password "correct-horse"`, `password "wrong"`},
 		"wrong AS":       {"neighbor 192.0.2.1 as 64512", "neighbor 192.0.2.1 as 64513"},
+		"too far":        {"ttl security on;", "multihop 3; ttl security off;"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, anycastConfig, strings.Replace(birdConfig, x.from, x.to, 1))
+			s := newSite(t)
+			s.startBird(strings.Replace(deployed(t, "anycast-bird.conf"), x.from, x.to, 1))
+			s.startEdge()
 			eventually(t, prefix6+" is announced", func() bool { return s.route(prefix6) != "" })
-			st := s.status()
-			if len(st.Peers) != 2 || st.Peers[0].Established || !st.Peers[1].Established {
+			eventually(t, "the edge knows", func() bool { st := s.status(); return len(st.Peers) == 2 && len(st.Peers[1].Prefixes) == 1 })
+			if st := s.status(); st.Peers[0].Established || !st.Peers[1].Established {
 				t.Errorf("%+v", st.Peers)
 			}
 			wantAll(t, s.edge.run(t, "curl", "-sS", "http://127.0.0.1:9090/metrics"),
@@ -305,4 +309,58 @@ func TestAnycastTrouble(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnycastRouters has other routers than bird, with the configurations that
+// operators are given.
+func TestAnycastRouters(t *testing.T) {
+	for name, x := range map[string]struct {
+		start func(t *testing.T, s *site)
+		show  []string // prints the prefix and its attributes
+		drain string   // in what it prints while the edge drains
+	}{
+		"FRR":    {startFRR, []string{"vtysh", "--vty_socket", "DIR", "-c", "show bgp all"}, " 0 64512 64512 64512 i"},
+		"gobgpd": {startGobgpd, []string{"gobgp", "global", "rib", "-a", "FAMILY"}, "planned-shut"}, // as it calls 65535:0
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			x.start(t, s)
+			s.startEdge()
+			show := func(family, text string) bool {
+				var args []string
+				for _, a := range x.show {
+					args = append(args, strings.ReplaceAll(strings.ReplaceAll(a, "DIR", s.dir), "FAMILY", family))
+				}
+				out, err := s.router.try(t, args...)
+				return err == nil && strings.Contains(out, text)
+			}
+			eventually(t, "both prefixes are there", func() bool { return show("ipv4", prefix4) && show("ipv6", prefix6) })
+			s.edge.run(t, built(t), "anycast", "drain")
+			eventually(t, "it drains", func() bool { return show("ipv4", x.drain) && show("ipv6", x.drain) })
+			eventually(t, "both are withdrawn", func() bool { return !show("ipv4", prefix4) && !show("ipv6", prefix6) })
+			if st := s.status(); len(st.Peers) != 2 || !st.Peers[0].Established || !st.Peers[1].Established {
+				t.Errorf("%+v", st.Peers)
+			}
+		})
+	}
+}
+
+func startFRR(t *testing.T, s *site) {
+	t.Helper()
+	daemon := "/usr/lib/frr/bgpd"
+	need(t, daemon, "frr")
+	need(t, "vtysh", "frr")
+	if err := os.Chmod(s.dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s.file("bgpd.conf"), deployed(t, "anycast-frr.conf"))
+	s.router.start(t, daemon, "--no_zebra", "--log", "stdout", "--config_file", s.file("bgpd.conf"), "--pid_file", s.file("bgpd.pid"),
+		"--vty_socket", s.dir, "--skip_runas", "--bgp_port", "179")
+}
+
+func startGobgpd(t *testing.T, s *site) {
+	t.Helper()
+	need(t, "gobgpd", "gobgpd")
+	write(t, s.file("gobgpd.toml"), deployed(t, "anycast-gobgpd.toml"))
+	s.router.start(t, "gobgpd", "-f", s.file("gobgpd.toml"), "--api-hosts", "127.0.0.1:50051")
 }
