@@ -30,6 +30,14 @@ import (
 const scaleVariable = "WAYPOST_PUBLISH_SCALE"
 
 func TestMain(m *testing.M) {
+	if database := os.Getenv(crashVariable); database != "" {
+		crashChild(database)
+		return
+	}
+	if dir := os.Getenv(diskVariable); dir != "" {
+		diskChild(dir)
+		return
+	}
 	if order := os.Getenv(scaleVariable); order != "" {
 		scaleChild(order)
 		return
@@ -203,7 +211,7 @@ func (o scale) fill(db *store.Store) {
 	for dir := range snap.Directories {
 		for file, end := snap.Files.In(uint32(dir)); file < end; file++ {
 			for _, h := range snap.Files.Lacks(file) {
-				lacks[h] = append(lacks[h], registry.FileRef{Directory: numbers[dir], Name: string(snap.Files.Name(file))})
+				lacks[h] = append(lacks[h], registry.FileRef{Directory: numbers[dir], Name: nameOf(snap, file)})
 			}
 		}
 	}
@@ -228,6 +236,11 @@ func (o scale) fill(db *store.Store) {
 	try(db.Close())
 }
 
+// nameOf returns a file's name, of a usual length.
+func nameOf(snap *snapshot.Snapshot, file uint32) string {
+	return "package-name-" + string(snap.Files.Name(file)) + "-1.2.3.x86_64.rpm"
+}
+
 // treeOf returns what the master has of a category.
 func treeOf(snap *snapshot.Snapshot, category uint32) *registry.Tree {
 	c := snap.Categories[category]
@@ -240,7 +253,7 @@ func treeOf(snap *snapshot.Snapshot, category uint32) *registry.Tree {
 		for file, end := snap.Files.In(uint32(i)); file < end; file++ {
 			v, _ := snap.Files.Versions(file)
 			dir.Files = append(dir.Files, registry.File{
-				Name: string(snap.Files.Name(file)), Size: snap.Files.Size(v), Changed: snap.Files.MTime(v),
+				Name: nameOf(snap, file), Size: snap.Files.Size(v), Changed: snap.Files.MTime(v),
 				Hashes: &registry.Hashes{snapshot.SHA256: snap.Files.Hash(v, snapshot.SHA256)},
 			})
 		}

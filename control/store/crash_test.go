@@ -3,13 +3,19 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"database/sql/driver"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
@@ -22,6 +28,10 @@ const childVariable = "WAYPOST_STORE_TEST_CHILD"
 // child opens a database and changes it until it is killed. It prints every
 // change that it was told is made.
 func child() {
+	if os.Getenv(slowVariable) != "" {
+		slowChild()
+		return
+	}
 	s, err := store.Open(context.Background(), store.Config{Database: os.Getenv(childVariable)})
 	if err != nil {
 		fmt.Println("error", err)
@@ -104,7 +114,7 @@ func TestKilledInPut(t *testing.T) {
 
 // A process that is killed while it makes the tables leaves a database that the
 // next one makes ready.
-func TestKilledInMigration(t *testing.T) {
+func TestKilledAtTheStart(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
 		t.Helper()
 		for i := range 8 {
@@ -117,5 +127,96 @@ func TestKilledInMigration(t *testing.T) {
 			t.Errorf("%d sites with %d hosts", sites, hosts)
 		}
 		apply(t, s, store.Put(site("after"), store.New))
+	})
+}
+
+// slowly returns our migrations and one that rests in the middle.
+func slowly(tb testing.TB) fs.FS {
+	tb.Helper()
+	list := fstest.MapFS{}
+	must(tb, fs.WalkDir(store.Migrations(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(store.Migrations(), path)
+		list[path] = &fstest.MapFile{Data: text}
+		return err
+	}))
+	list["99999_slow.sql"] = &fstest.MapFile{Data: []byte(`-- +goose Up
+CREATE TABLE half (a BIGINT);
+INSERT INTO half (a) VALUES (1);
+SELECT pg_sleep(3);
+INSERT INTO half (a) VALUES (2);
+`)}
+	return list
+}
+
+// slowVariable makes the child use the slow migrations.
+const slowVariable = "WAYPOST_STORE_TEST_SLOW"
+
+// slowChild migrates until it is killed. For SQLite, which has no pg_sleep, it
+// makes one that says that it was called and returns never.
+func slowChild() {
+	sqlite.MustRegisterScalarFunction("pg_sleep", 1, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		fmt.Println("in the migration")
+		select {}
+	})
+	_, err := store.OpenWith(context.Background(), store.Config{Database: os.Getenv(childVariable)}, slowly(new(testing.B)))
+	fmt.Println("open", err)
+}
+
+// noSleep is this process's pg_sleep for SQLite: it does not.
+var noSleep = sync.OnceFunc(func() {
+	sqlite.MustRegisterScalarFunction("pg_sleep", 1, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		return nil, nil //nolint:nilnil // SQL's NULL
+	})
+})
+
+// A process is killed in the middle of a migration: that is seen by what the
+// migration itself does. Nothing of it is left, and the next process completes it.
+func TestKilledInMigration(t *testing.T) {
+	noSleep()
+	storetest.Each(t, func(t *testing.T, database string) {
+		t.Helper()
+		before := open(t, database, nil) // our own migrations are done
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childVariable+"="+database, slowVariable+"=1")
+		out, err := cmd.StdoutPipe()
+		must(t, err)
+		must(t, cmd.Start())
+		inside := make(chan string, 1)
+		go func() {
+			text, _ := bufio.NewReader(out).ReadString('\n')
+			inside <- text
+		}()
+		if strings.HasPrefix(database, "postgres") {
+			for n := int64(0); n == 0; {
+				n, err = before.Number(t.Context(), `SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'`)
+				must(t, err)
+				select {
+				case text := <-inside:
+					t.Fatalf("the child said %q", text)
+				default:
+				}
+			}
+		} else if text := <-inside; text != "in the migration\n" {
+			t.Fatalf("the child said %q", text)
+		}
+		must(t, cmd.Process.Kill())
+		if err = cmd.Wait(); err == nil {
+			t.Fatal("the child ended before it was killed")
+		}
+		if n, err := before.Number(t.Context(), `SELECT COUNT(*) FROM half`); err == nil {
+			t.Errorf("half a migration is there: a table with %d rows", n)
+		}
+		if n, err := before.Number(t.Context(), `SELECT COUNT(*) FROM goose_db_version WHERE version_id = 99999`); err != nil || n != 0 {
+			t.Errorf("the migration counts as done: %d, %v", n, err)
+		}
+		after, err := store.OpenWith(t.Context(), store.Config{Database: database}, slowly(t))
+		must(t, err)
+		defer after.Close() //nolint:errcheck // only read
+		if n, err := after.Number(t.Context(), `SELECT COUNT(*) FROM half`); err != nil || n != 2 {
+			t.Errorf("the next start made a table of %d rows, want 2: %v", n, err)
+		}
 	})
 }

@@ -98,7 +98,9 @@ const maxBlob = 2 << 30
 
 // Open opens a database, and brings it to the newest migration. No error shows
 // a password.
-func Open(ctx context.Context, c Config) (*Store, error) {
+func Open(ctx context.Context, c Config) (*Store, error) { return open(ctx, c, migrations()) }
+
+func open(ctx context.Context, c Config, list fs.FS) (*Store, error) {
 	s := &Store{now: c.Now, mayRetry: func(error) bool { return false }}
 	if s.now == nil {
 		s.now = time.Now
@@ -124,7 +126,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.migrate(ctx, dialect, migrations()); err != nil {
+	if err := s.migrate(ctx, dialect, list); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", s.name, err), s.Close())
 	}
 	return s, nil
