@@ -220,9 +220,9 @@ func (s *server) exportFilter(c *call) error {
 		if _, ok := scans[category.Name]; !ok || !c.pulls(category) || wanted[0] != "" && !slices.Contains(wanted, category.Name) {
 			continue
 		}
-		t, err := s.Store.Tree(c.Context(), category.Name)
-		if err != nil {
-			return err
+		t, treeErr := s.Store.Tree(c.Context(), category.Name)
+		if treeErr != nil {
+			return treeErr
 		}
 		trees = append(trees, t)
 	}
