@@ -13,7 +13,8 @@ import (
 )
 
 func TestListAllocs(t *testing.T) {
-	s := newListFixture()
+	s, older := newListFixture(), newOlderFixture()
+	older.config.MirrorlistServer = true
 	tests := []struct{ name, uri string }{
 		{"path", "/mirrorlist?path=pub/fedora/os&ip=192.0.2.7"},
 		{"metalink", "/metalink?path=pub/fedora/os/repodata/repomd.xml&ip=192.0.2.7"},
@@ -27,9 +28,12 @@ func TestListAllocs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			handle := reused(s, german, test.uri)
+			handleOlder := reused(older, german, test.uri) // one host has an older version of repomd.xml
 			// The client's address as it was given, and the name of the repository.
-			if n := testing.AllocsPerRun(100, func() { handle() }); n > 2 {
-				t.Errorf("%v allocations", n)
+			for _, f := range []func(){func() { handle() }, func() { handleOlder() }} {
+				if n := testing.AllocsPerRun(100, f); n > 2 {
+					t.Errorf("%v allocations", n)
+				}
 			}
 		})
 	}

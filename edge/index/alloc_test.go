@@ -20,7 +20,7 @@ func TestAllocs(t *testing.T) {
 		p := ix.Place(a, 128)
 		n += len(ix.Netblocks(&p)) + len(ix.Barred(&p)) + len(ix.InCountry(&p)) + len(ix.HostsAround(p.Country))
 		if t, ok := ix.Find(path); ok {
-			n += len(ix.Holders(t.Directory)) + len(ix.Suffix(&t))
+			n += len(ix.Holders(t.Directory)) + len(ix.Suffix(&t)) + len(ix.Lacking(t.File)) + len(ix.HoldingOlder(t.File))
 		}
 	})
 	if allocs != 0 {

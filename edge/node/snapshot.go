@@ -283,6 +283,9 @@ func hostChange(h *diff.Host) string {
 	if h.Found+h.Missing > 0 {
 		parts = append(parts, fmt.Sprintf("files in them +%d -%d", h.Found, h.Missing))
 	}
+	if h.Outdated > 0 {
+		parts = append(parts, fmt.Sprintf("older versions of %d files", h.Outdated))
+	}
 	return strings.Join(parts, "; ")
 }
 

@@ -29,6 +29,7 @@ func TestAllocs(t *testing.T) {
 			}
 		},
 		"Lacks":      func() { files.Lacks(5) },
+		"Older":      func() { files.Older(5); files.OlderVersion(5, name) },
 		"Bitmap.Has": func() { has.Has(1000) },
 	}
 	for name, f := range tests {

@@ -163,6 +163,45 @@ func linear(f *snapshot.Files, dir uint32, name string) (uint32, bool) {
 	return 0, false
 }
 
+// OlderVersion finds all versions but the first by their hash, the newest first,
+// and Older what WithOlder was given.
+func TestOlder(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		files, _ := randomFiles(rng, 5, 60)
+		older := map[uint32][]snapshot.Holder{}
+		for file := range uint32(files.Len()) {
+			first, end := files.Versions(file)
+			want := map[string]uint32{}
+			for v := end; v > first+1; v-- {
+				if sum := files.Hash(v-1, snapshot.SHA256); sum != nil {
+					want[string(sum)] = v - 1
+					older[file] = append(older[file], snapshot.Holder{Host: v, Version: v - 1})
+				}
+			}
+			for v := first; v < end; v++ {
+				sum := files.Hash(v, snapshot.SHA256)
+				got, ok := files.OlderVersion(file, sum)
+				if at, known := want[string(sum)]; ok != known || got != at {
+					t.Fatalf("seed %d: OlderVersion(%d, of %d) = %d, %v, want %d, %v", seed, file, v, got, ok, at, known)
+				}
+			}
+			if _, ok := files.OlderVersion(file, nil); ok {
+				t.Fatal("an unknown hash was found")
+			}
+		}
+		with := files.WithOlder(older)
+		for file := range uint32(files.Len()) {
+			if diff := cmp.Diff(older[file], with.Older(file)); diff != "" || files.Older(file) != nil {
+				t.Fatalf("Older(%d) (-want +got):\n%s", file, diff)
+			}
+		}
+		if len(older) != len(with.AllOlder()) {
+			t.Fatalf("%d files, want %d", len(with.AllOlder()), len(older))
+		}
+	}
+}
+
 func checkHoles(t *testing.T, f *snapshot.Files) {
 	t.Helper()
 	holes := map[uint32][]uint32{}

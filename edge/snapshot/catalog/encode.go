@@ -120,6 +120,9 @@ func (e *encoder) survey() {
 			e.note("%q is under embargo: left out", m.Path)
 		}
 	}
+	if n := len(e.snap.Files.AllOlder()); n > 0 {
+		e.note("%d files of which hosts hold an older version: they lack the file here", n)
+	}
 	for dir, d := range e.snap.Directories {
 		if c := e.snap.Categories[d.Category]; d.Path == c.Path && c.Enumerated && !e.whole[dir] {
 			e.note("category %s: directories that are not named are taken to be there like those above them", c.Name)

@@ -53,9 +53,15 @@ type Host struct {
 	Lost    int `json:"lost_directories"`
 	Found   int `json:"found_files"`
 	Missing int `json:"missing_files"`
+
+	// Outdated counts files that are missing in both, and of which the older
+	// version that it holds instead is another one now, came or went.
+	Outdated int `json:"outdated_files"`
 }
 
-func (h *Host) any() bool { return len(h.Fields) > 0 || h.Gained+h.Lost+h.Found+h.Missing > 0 }
+func (h *Host) any() bool {
+	return len(h.Fields) > 0 || h.Gained+h.Lost+h.Found+h.Missing+h.Outdated > 0
+}
 
 // A Difference is all that is different between two snapshots.
 type Difference struct {
@@ -264,6 +270,22 @@ func (c *comparison) holes(i, k uint32) {
 			c.hosts[at].host.Missing++
 		}
 	}
+	held, holds := older(&c.a.Files, i, c.inA), older(&c.b.Files, k, c.inB)
+	for at := range is {
+		if at >= 0 && was[at] && held[at] != holds[at] {
+			c.hosts[at].host.Outdated++
+		}
+	}
+}
+
+// older returns the SHA-256 of the older versions of a file that hosts hold, by
+// their place in both.
+func older(files *snapshot.Files, file uint32, place []int) map[int]string {
+	sums := map[int]string{}
+	for _, h := range files.Older(file) {
+		sums[place[h.Host]] = string(files.Hash(h.Version, snapshot.SHA256))
+	}
+	return sums
 }
 
 // availability compares which directories hosts hold.

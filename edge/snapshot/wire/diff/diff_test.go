@@ -1,6 +1,7 @@
 package diff_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -92,6 +93,46 @@ func TestOf(t *testing.T) {
 		tt.want.From, tt.want.To = 1, 2
 		if d := cmp.Diff(&tt.want, diff.Of(network(nil), network(tt.change)), cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+// What hosts hold in an older version is a difference, too.
+func TestOutdated(t *testing.T) {
+	build := func(live ...byte) *snapshot.Snapshot { // host x holds version 1
+		return network(func(s *snapshot.Snapshot, b *snapshot.FileBuilder) {
+			var versions []snapshot.Version
+			for _, n := range live {
+				v := snapshot.Version{Size: 1}
+				v.Hashes[snapshot.SHA256] = bytes.Repeat([]byte{n}, 32)
+				versions = append(versions, v)
+			}
+			b.Add(0, "repomd.xml", versions, []uint32{0})
+		})
+	}
+	hold := func(s *snapshot.Snapshot) *snapshot.Snapshot {
+		file, _ := s.Files.Find(0, []byte("repomd.xml"))
+		if v, ok := s.Files.OlderVersion(file, bytes.Repeat([]byte{1}, 32)); ok {
+			s.Files = s.Files.WithOlder(map[uint32][]snapshot.Holder{file: {{Host: 0, Version: v}}})
+		}
+		return s
+	}
+	for _, tt := range []struct {
+		name string
+		a, b *snapshot.Snapshot
+		want int
+	}{
+		{"nothing", hold(build(2, 1)), hold(build(2, 1)), 0},
+		{"it was seen with it", build(2, 1), hold(build(2, 1)), 1},
+		{"it ages out", hold(build(2, 1)), hold(build(2)), 1},
+		{"it has another place", hold(build(2, 1)), hold(build(3, 2, 1)), 0},
+	} {
+		got := 0
+		for _, h := range diff.Of(tt.a, tt.b).HostsChanged {
+			got += h.Outdated
+		}
+		if got != tt.want {
+			t.Errorf("%s: %d files, want %d", tt.name, got, tt.want)
 		}
 	}
 }
