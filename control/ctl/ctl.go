@@ -32,7 +32,7 @@ type Command struct {
 	Category   objects[*registry.Category]   `cmd:"" help:"Trees of content."`
 	Product    objects[*registry.Product]    `cmd:"" help:"What is distributed, and its versions."`
 	Repository objects[*registry.Repository] `cmd:"" help:"What clients name by repo= and arch=, named NAME+ARCH."`
-	Release    objects[*registry.Release]    `cmd:"" help:"Content under embargo until a time."`
+	Release    releases                      `cmd:"" help:"Content under embargo until a time."`
 	Override   objects[*registry.Override]   `cmd:"" help:"Corrections of where clients are, and embargoed countries."`
 	User       objects[*registry.User]       `cmd:"" help:"People who may sign in."`
 	Token      tokens                        `cmd:"" help:"What programs show instead of a password."`

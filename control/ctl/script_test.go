@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/waypost/waypost/control/ctl"
+	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 )
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") == "1",
 		Setup:         control,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published, "counted": counted, "crawled": crawled},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"work": work, "published": published, "counted": counted, "crawled": crawled, "scanned": scanned},
 	})
 }
 
@@ -116,4 +117,14 @@ func crawled(ts *testscript.TestScript, _ bool, args []string) {
 		},
 		Standing: standing, Keep: 10,
 	}))
+}
+
+// scanned CATEGORY DIRECTORY... keeps a tree with these directories.
+func scanned(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.Value(storeKey{}).(*store.Store)
+	tree := &registry.Tree{Category: args[0], Scanned: time.Unix(60, 0)}
+	for _, path := range args[1:] {
+		tree.Directories = append(tree.Directories, registry.Directory{Path: path, Readable: true})
+	}
+	ts.Check(s.PutTree(context.Background(), tree))
 }
