@@ -53,6 +53,10 @@ type Config struct {
 	// false, so that nobody can make us look around in our own network.
 	CrawlPrivate bool `yaml:"crawl_private"`
 
+	// Crawl says how mirrors are crawled: how often in smaller modes, with what
+	// limits, and what becomes of hosts that fail.
+	Crawl CrawlConfig `yaml:"crawl"`
+
 	// Workers is how many scans and crawls run at once. Default: 8.
 	Workers int `yaml:"workers"`
 
@@ -63,6 +67,12 @@ type Config struct {
 	// Notify says who is told what happens, and how. Without it messages are
 	// only logged. Processes that share a database share it.
 	Notify *notify.Config `yaml:"notify"`
+
+	// Aging says how long statistics, jobs and the audit log are kept.
+	Aging AgingConfig `yaml:"aging"`
+
+	// Admin is the listener for operators. Without it there is none.
+	Admin *AdminConfig `yaml:"admin"`
 
 	// Keep is how many snapshots are kept, to roll back to. Default: 100.
 	Keep int `yaml:"keep"`
@@ -157,6 +167,11 @@ func (c *Config) Check(doc *strict.Doc) {
 			doc.Problem("control.notify", "%v", errors.Unwrap(err))
 		}
 	}
+	c.Aging.check(doc)
+	if c.Admin != nil && !c.Admin.Listen.IsValid() {
+		doc.Problem("control.admin.listen", "want an address and port such as 127.0.0.1:9091")
+	}
+	c.Crawl.check(doc)
 	if c.Workers < 0 || c.Keep < 0 {
 		doc.Problem("control", "want workers and keep that are not negative, got %d and %d", c.Workers, c.Keep)
 	}
@@ -172,6 +187,8 @@ func (c Config) withDefaults() Config {
 			*d.of = d.is
 		}
 	}
+	c.Aging = c.Aging.withDefaults()
+	c.Crawl = c.Crawl.withDefaults()
 	if c.Workers == 0 {
 		c.Workers = 8
 	}

@@ -21,6 +21,8 @@ func (s *Service) jobs() map[string]job {
 		web.JobCrawl:    ordered(s.crawl),
 		web.JobPublish:  ordered(s.publishNow),
 		web.JobRollback: ordered(s.rollback),
+		jobAge:          ordered(s.age),
+		web.JobAnnounce: ordered(s.announce),
 	}
 	if s.sender != nil { // else others of the database may have one
 		jobs[jobMail], jobs[jobWebhook] = ordered(s.mail), ordered(s.webhook)
@@ -48,5 +50,5 @@ func (s *Service) do(ctx context.Context, j store.Job) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("no such kind of job: %s", j.Kind)
 	}
-	return do(ctx, j)
+	return s.metrics.job(ctx, j, do)
 }

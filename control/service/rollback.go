@@ -21,7 +21,7 @@ func (s *Service) rollback(ctx context.Context, order web.Rollback) (string, err
 
 // publishNow publishes what is known now, also after a roll-back.
 func (s *Service) publishNow(ctx context.Context, _ web.Publish) (string, error) {
-	version, err := s.publisher.Publish(ctx)
+	version, err := s.metrics.snapshot(func() (uint64, error) { return s.publisher.Publish(ctx) })
 	if err != nil {
 		return "", err
 	}

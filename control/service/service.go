@@ -42,8 +42,10 @@ type Service struct {
 	log       *slog.Logger
 	store     *store.Store
 	publisher *publish.Publisher
+	metrics   *metrics
 	limiter   *pace.Limiter
 	sender    *notify.Sender // nil: nobody is told
+	board     board
 	worker    string
 	wake      chan struct{} // something changed that is to be published
 	changed   chan struct{} // the registry changed, here or anywhere
@@ -52,6 +54,7 @@ type Service struct {
 	turn  chan struct{}       // guards scans: one scan of a process at a time
 
 	listener net.Listener
+	admin    net.Listener // nil: there is none
 	handler  http.Handler
 }
 
@@ -76,9 +79,9 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	}
 	host, _ := os.Hostname()
 	s := &Service{
-		config: c, log: log, store: db, limiter: pace.New(pace.Limits{}), sender: sender,
-		worker: fmt.Sprintf("%s-%d", host, os.Getpid()),
-		wake:   make(chan struct{}, 1), changed: make(chan struct{}, 1), scans: map[string]lastScan{}, turn: make(chan struct{}, 1),
+		config: c, log: log, store: db, limiter: pace.New(c.Crawl.pace()), sender: sender,
+		worker: fmt.Sprintf("%s-%d", host, os.Getpid()), metrics: newMetrics(),
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), scans: map[string]lastScan{}, turn: make(chan struct{}, 1),
 	}
 	s.publisher = &publish.Publisher{
 		Store: db, Key: key, Holder: s.worker, Now: time.Now, Log: log, Refresh: c.PublishEvery, Keep: c.Keep,
@@ -92,10 +95,10 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s.handler = web.New(web.Config{
+	s.handler = s.metrics.answers(web.New(web.Config{
 		Store: db, Publish: s.publishSoon, Log: log, Seal: secret.Seal, Pages: people, Applications: s.application,
-		Checkins: checkin.New(checkin.Config{Registry: desk, Holdings: desk, Log: log}),
-	})
+		Checkins: counter{checkin.New(checkin.Config{Registry: desk, Holdings: keeper{desk}, Log: log}), s.metrics.checkins},
+	}))
 	if err = s.firstToken(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -191,7 +194,7 @@ func (s *Service) Listen(ctx context.Context) error {
 		return fmt.Errorf("listening for the control plane on %s: %w", s.config.Listen, err)
 	}
 	s.listener = l
-	return nil
+	return s.listenAdmin(ctx)
 }
 
 // Addr returns where it listens.
@@ -203,7 +206,13 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.serve(ctx) })
 	group.Go(func() error { s.schedule(ctx); return nil })
+	group.Go(func() error { s.watchReleases(ctx); return nil })
 	group.Go(func() error { s.publishing(ctx); return nil })
+	if terminal(os.Stderr) {
+		group.Go(func() error { s.board.show(ctx, os.Stderr, time.Tick(500*time.Millisecond)); return nil })
+	}
+	group.Go(func() error { s.aging(ctx); return nil })
+	group.Go(func() error { return s.serveAdmin(ctx) })
 	for n := range s.config.Workers {
 		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: s.kinds(), Lease: 20 * time.Second}
 		group.Go(func() error { s.store.Work(ctx, w, s.do, s.trouble); return nil })
@@ -282,7 +291,7 @@ func (s *Service) publishing(ctx context.Context) {
 			s.trouble(err)
 			continue
 		}
-		version, err := s.publisher.Publish(ctx)
+		version, err := s.metrics.snapshot(func() (uint64, error) { return s.publisher.Publish(ctx) })
 		switch {
 		case errors.Is(err, publish.ErrBusy): // it may have begun before the change that woke us
 			s.publishSoon()
@@ -297,6 +306,7 @@ func (s *Service) publishing(ctx context.Context) {
 // trouble logs what went wrong with the store; nil is nothing.
 func (s *Service) trouble(err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
+		s.metrics.troubles.Inc()
 		s.log.Error("control plane", "error", err)
 	}
 }
