@@ -135,7 +135,9 @@ func scanned(w *registry.World, scans map[string]time.Time) (out []*registry.Cat
 	return out
 }
 
-// numbers returns the numbers of all directories; the store gives those to new ones.
+// numbers returns the numbers of all directories; the store gives those to new
+// ones. A path that can have none has none: it does not keep the others from being
+// published.
 func (p *Publisher) numbers(ctx context.Context, in *Inputs) (func(string) (uint32, bool), error) {
 	var paths []string
 	for _, c := range registry.All[*registry.Category](in.World) {
@@ -146,6 +148,7 @@ func (p *Publisher) numbers(ctx context.Context, in *Inputs) (func(string) (uint
 			}
 		}
 	}
+	paths = slices.DeleteFunc(paths, func(whole string) bool { return !store.ValidPath(whole) })
 	slices.Sort(paths)
 	paths = slices.Compact(paths)
 	numbers, err := p.Store.Numbers(ctx, paths)

@@ -1,6 +1,7 @@
 package scan_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -167,6 +168,85 @@ func BenchmarkUnchanged(b *testing.B) {
 			scan.Compare(&first.Tree, &first.Tree)
 		}
 	})
+}
+
+// BenchmarkMillionInOne asks how long one directory of a million files takes, and
+// how much memory.
+func BenchmarkMillionInOne(b *testing.B) {
+	if testing.Short() {
+		b.Skip("makes 1,000,000 files")
+	}
+	top := newTop(b)
+	for i := range 1_000_000 {
+		check(b, os.WriteFile(filepath.Join(top, fmt.Sprintf("file-%d", i)), nil, 0o644))
+	}
+	s := scanner(b, scan.Config{Path: top})
+	before := heap()
+	first := run(b, s, nil)
+	b.Logf("%d MiB", (heap()-before)>>20)
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			run(b, s, nil)
+		}
+	})
+	b.Run("unchanged", func(b *testing.B) {
+		for b.Loop() {
+			run(b, s, first.State)
+		}
+	})
+}
+
+// BenchmarkSavedState asks what it takes to keep the state of 500,000 files, and
+// to read it after a restart.
+func BenchmarkSavedState(b *testing.B) {
+	top := newTop(b)
+	for i := range 5000 {
+		dir := filepath.Join(top, fmt.Sprintf("p%d/d%d", i%50, i))
+		check(b, os.MkdirAll(dir, 0o755))
+		for k := range 100 {
+			check(b, os.WriteFile(filepath.Join(dir, fmt.Sprintf("package-%d-1.2.3-%d.fc43.x86_64.rpm", k, i)), nil, 0o644))
+		}
+	}
+	s := scanner(b, scan.Config{Path: top})
+	first := run(b, s, nil)
+	data, err := first.State.MarshalBinary()
+	check(b, err)
+	b.Run("save", func(b *testing.B) {
+		for b.Loop() {
+			_, err = first.State.MarshalBinary()
+			check(b, err)
+		}
+		b.ReportMetric(float64(len(data)), "bytes")
+	})
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			check(b, new(scan.State).UnmarshalBinary(data))
+		}
+	})
+	b.Run("unchanged after a restart", func(b *testing.B) {
+		for b.Loop() {
+			state := new(scan.State)
+			check(b, state.UnmarshalBinary(data))
+			run(b, s, state)
+		}
+	})
+}
+
+// A list of a million files in one directory becomes a tree in bounded time.
+func TestMillionInOne(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second or two")
+	}
+	list := filepath.Join(t.TempDir(), "list")
+	var text bytes.Buffer
+	for i := range 1_000_000 {
+		fmt.Fprintf(&text, "-rw-r--r-- 1 2026/01/02 03:04:05 one/file-%d\n", i)
+	}
+	check(t, os.WriteFile(list, text.Bytes(), 0o600))
+	r := run(t, scanner(t, scan.Config{Type: scan.Listing, Path: list}), nil)
+	if n := len(r.Tree.Directories[1].Files); n != 1_000_000 {
+		t.Errorf("%d files", n)
+	}
 }
 
 // BenchmarkListing asks how long a list takes to become a tree, and how much

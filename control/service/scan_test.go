@@ -8,16 +8,20 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/service"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/store/storetest"
+	"github.com/waypost/waypost/edge/snapshot"
 )
 
 // A plane is a control plane with one master, of the category os.
@@ -201,4 +205,50 @@ func TestScanAfterStarts(t *testing.T) {
 			t.Errorf("after a restart: %s", j.Result)
 		}
 	})
+}
+
+// Names with odd bytes are published, or left out and counted; none keeps the
+// others from edges.
+func TestOddNames(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, database string) {
+		t.Helper()
+		good := []string{
+			"a b", "a%2fb", "ü", "'quote\"<&>", "-rf", "...", "\u202eiso", "💿.iso", strings.Repeat("x", 255), "a\\b", "a;b?c#d", " ",
+		}
+		bad := []string{"\xff\xfe", "new\nline", "tab\t", "\x7f", "bad\xffdir/file", "c\x01/file", strings.Repeat(strings.Repeat("d", 200)+"/", 9) + "f"}
+		p := newPlane(t, database, scan.Config{Path: tree(t, append(slices.Clone(good), bad...)...)})
+		p.category()
+		var snap *snapshot.Snapshot
+		await(t, "a snapshot with files", func() bool {
+			snap = last(t.Context(), t, p.db)
+			return snap != nil && snap.Files.Len() > 0
+		})
+		var got []string
+		for file := range snap.Files.Len() {
+			got = append(got, string(snap.Files.Name(uint32(file))))
+		}
+		slices.Sort(good)
+		if diff := cmp.Diff(good, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A master that is gone, or that goes away, leaves its old tree.
+func TestVanishedMaster(t *testing.T) {
+	master := tenFiles(t)
+	p := newPlane(t, storetest.SQLite(t), scan.Config{Path: master})
+	p.category()
+	if err := os.Rename(master, master+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if j := p.scan(true); j.State != store.Failed || !strings.Contains(j.Result, "no such file") || p.files() != 10 {
+		t.Errorf("%s: %s; %d files", j.State, j.Result, p.files())
+	}
+	if err := os.Rename(master+"-away", master); err != nil {
+		t.Fatal(err)
+	}
+	if j := p.scan(false); j.State != store.Done || p.files() != 10 {
+		t.Errorf("%s: %s; %d files", j.State, j.Result, p.files())
+	}
 }

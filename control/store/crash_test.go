@@ -206,16 +206,18 @@ func TestKilledInMigration(t *testing.T) {
 		if err = cmd.Wait(); err == nil {
 			t.Fatal("the child ended before it was killed")
 		}
-		if n, err := before.Number(t.Context(), `SELECT COUNT(*) FROM half`); err == nil {
+		n, err := before.Number(t.Context(), `SELECT COUNT(*) FROM half`)
+		if err == nil {
 			t.Errorf("half a migration is there: a table with %d rows", n)
 		}
-		if n, err := before.Number(t.Context(), `SELECT COUNT(*) FROM goose_db_version WHERE version_id = 99999`); err != nil || n != 0 {
+		n, err = before.Number(t.Context(), `SELECT COUNT(*) FROM goose_db_version WHERE version_id = 99999`)
+		if err != nil || n != 0 {
 			t.Errorf("the migration counts as done: %d, %v", n, err)
 		}
 		after, err := store.OpenWith(t.Context(), store.Config{Database: database}, slowly(t))
 		must(t, err)
 		defer after.Close() //nolint:errcheck // only read
-		if n, err := after.Number(t.Context(), `SELECT COUNT(*) FROM half`); err != nil || n != 2 {
+		if n, err = after.Number(t.Context(), `SELECT COUNT(*) FROM half`); err != nil || n != 2 {
 			t.Errorf("the next start made a table of %d rows, want 2: %v", n, err)
 		}
 	})

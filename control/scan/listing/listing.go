@@ -46,8 +46,9 @@ type Entry struct {
 	MTime int64
 }
 
-// maxPath is the longest path that Linux opens (PATH_MAX without its NUL).
-const maxPath = 4095
+// maxPath is the longest path that is of use: longer ones fit in no database's
+// index (control/store numbers directories) and are cut off by some clients.
+const maxPath = 1536
 
 // Flaw returns why a path must not be used: it leaves the tree, could not be
 // in a URL or in a line of text, or is no clean relative path. It returns ""
