@@ -158,10 +158,9 @@ type hostPage struct {
 
 // A heldLine is a category of a host, and when it was looked at.
 type heldLine struct {
-	Category string
-	Seen     time.Time
-	Any      bool
-	Always   bool
+	holding
+
+	Always bool
 }
 
 func (v *visit) hostPage() error { return v.showHost(http.StatusOK, nil, nil) }
@@ -177,8 +176,7 @@ func (v *visit) showHost(status int, problems []string, secret *web.MadeToken) e
 	}
 	_, p.Public = view.byKey[v.key()]
 	for _, carry := range p.Host.Carries {
-		h := view.held[v.key()][carry.Category]
-		p.Held = append(p.Held, heldLine{carry.Category, h.Seen, h.Any, carry.AlwaysUpToDate})
+		p.Held = append(p.Held, heldLine{view.held[v.key()][carry.Category], carry.AlwaysUpToDate})
 	}
 	tokens, err := list[*registry.Token](v)
 	if err != nil {

@@ -174,7 +174,9 @@ func (m *mirror) facts(crawls []web.Crawled) (out []web.CrawledURL) {
 			for _, k := range crawls {
 				i := slices.IndexFunc(k.URLs, func(f web.CrawledURL) bool { return f.URL == u && !f.Private })
 				if k.Category == c.Category && i >= 0 {
-					out = append(out, k.URLs[i])
+					fact := k.URLs[i]
+					fact.Error = "" // it may tell of our network
+					out = append(out, fact)
 					break
 				}
 			}

@@ -1,9 +1,14 @@
 package pages_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
 )
 
 // secrets are what no public page may have.
@@ -43,6 +48,31 @@ func TestPublicPages(t *testing.T) {
 	} {
 		p.browser().get(path).want(t, 404)
 	}
+}
+
+// TestOutOfOrder shows that nobody is sent to a mirror that crawls have taken
+// out, or that is in a country under embargo.
+func TestOutOfOrder(t *testing.T) {
+	p := run(t, &registry.Override{Name: "embargo", Country: "FR", Embargoed: true})
+	p.listing("uni-x/de1", "os", "pub/os/43/x86_64", "pub/os/43/aarch64")
+	facts, err := json.Marshal(web.Details{URLs: []web.CrawledURL{
+		{URL: "https://de1.example.org/os", Error: "connection from 10.9.8.7 refused", Certificate: "the certificate has expired"},
+		{URL: "rsync://hidden.de1.example.org/os", Private: true},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.browser().get("/mirrors").want(t, 200, "up to date", "de1.example.org").lacks(t, "fr1")
+	err = p.store.Settle(t.Context(), store.Settlement{
+		Crawl:    store.Crawl{Host: "uni-x/de1", Category: "os", At: start, Mode: "full", Outcome: "failed", Reason: "no way in", Details: string(facts)},
+		Standing: store.Standing{Host: "uni-x/de1", Category: "os", Out: start, Failures: 5, Reason: "5 crawls were not good"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.clock.Add(61) // a view is a minute old at most
+	p.browser().get("/mirror/uni-x/de1").want(t, 200, "out of order", "the certificate has expired").lacks(t, append(secrets(), "10.9.8.7")...)
+	p.as("alice").get("/host/uni-x/de1").want(t, 200, "in no list", "5 crawls were not good", "no way in", "10.9.8.7", "hidden.de1")
 }
 
 // TestLift shows that what was under embargo is seen from the moment it ends.

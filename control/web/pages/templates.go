@@ -19,7 +19,7 @@ import (
 func parse() map[string]*template.Template {
 	base := template.Must(template.New("base").Funcs(template.FuncMap{
 		"link": link, "at": at, "stamp": stamp, "ago": ago, "country": country, "join": strings.Join, "inpath": inPath, "scheme": scheme,
-		"shorten": shorten, "outcome": outcome,
+		"shorten": shorten, "count": count, "outcome": outcome,
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
@@ -88,6 +88,9 @@ func ago(t, now time.Time) string {
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "y"); ok && what != "day" {
+		return fmt.Sprintf("%d %sies", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -52,6 +52,7 @@ type carried struct {
 	Always                  bool
 	Seen                    time.Time
 	Any                     bool // it holds something
+	Out                     bool // crawls have taken it out of all lists
 	Repositories            []held
 }
 
@@ -66,6 +67,9 @@ type holding struct {
 	Seen time.Time
 	Any  bool
 	here []bool // by the category's offers
+
+	Out    time.Time // since when it is in no list; zero: it is
+	Reason string    // why
 }
 
 // A product is what is distributed, with the versions that have repositories.
@@ -147,6 +151,15 @@ func build(ctx context.Context, s *store.Store, world *registry.World, now time.
 	if err := s.Listings(ctx, time.Time{}, b.addListing); err != nil {
 		return nil, err
 	}
+	standings, err := s.Standings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for at, standing := range standings {
+		h := b.held[at.Host][at.Category]
+		h.Out, h.Reason = standing.Out, standing.Reason
+		b.hold(at.Host, at.Category, h)
+	}
 	for _, h := range registry.All[*registry.Host](world) {
 		b.addHost(h)
 	}
@@ -159,15 +172,19 @@ func build(ctx context.Context, s *store.Store, world *registry.World, now time.
 
 // addListing notes what a host holds, and lets the listing go.
 func (b *builder) addListing(l *registry.Listing) error {
-	if b.held[l.Host] == nil {
-		b.held[l.Host] = map[string]holding{}
-	}
 	h := holding{Seen: l.Seen, Any: slices.ContainsFunc(l.Holds, func(w uint64) bool { return w != 0 })}
 	for _, o := range b.offers[l.Category] {
 		h.here = append(h.here, l.Holds.Has(o.number) && !l.Unknown.Has(o.number))
 	}
-	b.held[l.Host][l.Category] = h
+	b.hold(l.Host, l.Category, h)
 	return nil
+}
+
+func (b *builder) hold(host, category string, h holding) {
+	if b.held[host] == nil {
+		b.held[host] = map[string]holding{}
+	}
+	b.held[host][category] = h
 }
 
 // secret reports whether a path is under embargo.
@@ -237,10 +254,12 @@ func (b *builder) arches(product, version string) (out []string) {
 	return slices.Compact(out)
 }
 
-// addHost adds a host if it is public: approved, active, not private.
+// addHost adds a host if it is public: approved, active, not private, not in a
+// country under embargo.
 func (b *builder) addHost(h *registry.Host) {
 	at, ok := registry.Find[*registry.Site](b.world, h.Site)
-	if !ok || h.Private || at.Private || !h.State.Published() || !at.State.Published() || !h.On() || !at.On() {
+	if !ok || h.Private || at.Private || !h.State.Published() || !at.State.Published() || !h.On() || !at.On() ||
+		registry.Embargoed(b.world, h.Country) {
 		return
 	}
 	m := &mirror{
@@ -267,7 +286,7 @@ func (b *builder) carried(host string, carry registry.Carry) (out carried) {
 		return out
 	}
 	h := b.held[host][carry.Category]
-	out = carried{Category: c.Name, Path: c.Path, Product: c.Product, Always: carry.AlwaysUpToDate, Seen: h.Seen, Any: h.Any}
+	out = carried{Category: c.Name, Path: c.Path, Product: c.Product, Always: carry.AlwaysUpToDate, Seen: h.Seen, Any: h.Any, Out: !h.Out.IsZero()}
 	for _, u := range carry.URLs {
 		if !u.Private {
 			out.URLs = append(out.URLs, u.URL)
@@ -317,6 +336,8 @@ func (c carried) Health() string {
 	switch here := c.Here(); {
 	case c.Always:
 		return "good"
+	case c.Out:
+		return "bad"
 	case c.Seen.IsZero():
 		return "unknown"
 	case here < len(c.Repositories) && here > 0:
@@ -329,12 +350,14 @@ func (c carried) Health() string {
 
 // State says the same in words.
 func (c carried) State() string {
-	switch c.Health() {
-	case "unknown":
+	switch health := c.Health(); {
+	case health == "bad" && c.Out:
+		return "out of order"
+	case health == "unknown":
 		return "not checked yet"
-	case "partial":
-		return fmt.Sprintf("%d of %d repositories", c.Here(), len(c.Repositories))
-	case "bad":
+	case health == "partial":
+		return fmt.Sprintf("%d of %s", c.Here(), count(len(c.Repositories), "repository"))
+	case health == "bad":
 		return "out of date"
 	}
 	return "up to date"
