@@ -30,7 +30,7 @@ type commands struct {
 	Ctl              ctl.Command                  `cmd:"" help:"Look at and change what a control plane knows, by its API."`
 	MirrorlistServer node.MirrorlistServerCommand `cmd:"" name:"mirrorlist-server" help:"Run in the place of Fedora's mirrorlist-server: same flags, files and answers."`
 	Report           report.Command               `cmd:"" help:"On a mirror: tell the control plane what is here; report_mirror.conf is read too."`
-	Import           service.ImportCommand        `cmd:"" help:"Take over a registry: MirrorManager's cache, mirrorbits' mirrors, or a catalogue."`
+	Import           service.ImportCommand        `cmd:"" help:"Take over a registry: MirrorManager's database or cache, mirrorbits' mirrors, or a catalogue."`
 	Export           service.ExportCommand        `cmd:"" help:"Write what the control plane knows for other programs."`
 	Key              service.KeyCommand           `cmd:"" help:"Make a key that signs snapshots, or read it, and print its public half."`
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`

@@ -26,7 +26,7 @@ type makeToken struct {
 	User    string           `help:"The user it speaks for." xor:"for" required:""`
 	Host    string           `help:"The host it speaks for, SITE/NAME, when that checks in." xor:"for" required:""`
 	Edge    string           `help:"The edge it speaks for, which fetches snapshots with it." xor:"for" required:""`
-	Scopes  []registry.Scope `help:"What it may do, for a user: read, write, crawl, publish, checkin."`
+	Scopes  []registry.Scope `help:"What it may do: for a user read, write, crawl, publish, checkin; for a host checkin, the default, and read."`
 	Expires time.Duration    `help:"After what time it stops working, such as 720h. Default: never."`
 	To      string           `help:"Write the secret to this new file, which nobody else may read." type:"path"`
 }
