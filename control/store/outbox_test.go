@@ -60,10 +60,10 @@ func TestExpireHistory(t *testing.T) {
 		change, err := s.LastChange(t.Context())
 		must(t, err)
 		for _, step := range []struct{ older, gone, left int }{{5, 0, 4}, {1, 2, 2}, {0, 1, 1}, {0, 0, 1}} {
-			gone, err := s.ExpireHistory(t.Context(), "user root", "pub/os/43", step.older)
-			must(t, err)
-			history, err := s.History(t.Context())
-			must(t, err)
+			gone, problem := s.ExpireHistory(t.Context(), "user root", "pub/os/43", step.older)
+			must(t, problem)
+			history, problem := s.History(t.Context())
+			must(t, problem)
 			if left := history["pub/os/43/repomd.xml"]; gone != step.gone || len(left) != step.left || left[0].Size != 3 {
 				t.Errorf("keeping %d: %d gone, %d left, the newest is %d", step.older, gone, len(left), left[0].Size)
 			}

@@ -158,19 +158,10 @@ func readiness(h *registry.Host, wanted map[string][]uint32, listings []*registr
 			out.Held, seen = out.Held+len(numbers), true
 			continue
 		}
-		for _, l := range listings {
-			if l.Category != carry.Category {
-				continue
-			}
+		at := slices.IndexFunc(listings, func(l *registry.Listing) bool { return l.Category == carry.Category })
+		if at >= 0 {
 			seen = true
-			if l.Seen.Unix() > 1 && l.Seen.After(out.Seen) { // 1: seen, but never whole
-				out.Seen = l.Seen
-			}
-			for _, n := range numbers {
-				if l.Holds.Has(n) && !l.Unknown.Has(n) {
-					out.Held++
-				}
-			}
+			out.add(listings[at], numbers)
 		}
 	}
 	switch {
@@ -183,6 +174,18 @@ func readiness(h *registry.Host, wanted map[string][]uint32, listings []*registr
 		out.State = StateMissing
 	}
 	return out, carries
+}
+
+// add counts what a listing has of the wanted directories.
+func (out *ReleaseHost) add(l *registry.Listing, numbers []uint32) {
+	if l.Seen.Unix() > 1 && l.Seen.After(out.Seen) { // 1: seen, but never whole
+		out.Seen = l.Seen
+	}
+	for _, n := range numbers {
+		if l.Holds.Has(n) && !l.Unknown.Has(n) {
+			out.Held++
+		}
+	}
 }
 
 // sum counts the hosts that are ready, and puts the others before them.

@@ -197,9 +197,9 @@ func (s *server) move(c *call, action string, o MoveOptions, moves []registry.Mo
 			problems = append(problems, snapshot.Problem{File: action, Key: m.Repository, Text: m.Problem})
 			continue
 		}
-		entry, err := s.Store.Get(c.Context(), registry.KindRepository, m.Repository)
-		if err != nil {
-			return err
+		entry, bad := s.Store.Get(c.Context(), registry.KindRepository, m.Repository)
+		if bad != nil {
+			return bad
 		}
 		r, ok := entry.Object.(*registry.Repository)
 		if !ok || r.Path != m.From {
