@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/control/checkin"
+	"github.com/waypost/waypost/control/crawl"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
@@ -124,60 +125,79 @@ func (d *Desk) Keep(ctx context.Context, r checkin.Receipt) error {
 }
 
 // keep keeps what a check-in says of one category. What is under embargo is
-// kept as held: nobody sees it before the lift, and from then on it counts.
+// kept as held: nobody sees it before the lift, and from then on it counts. A
+// crawl that ends at the same time and this keep what the other has found.
 func (d *Desk) keep(ctx context.Context, r checkin.Receipt, o checkin.Outcome) error {
-	if o.Listing != nil || len(o.Embargoed) > 0 {
-		l, err := d.kept(ctx, r, o)
+	embargoed, err := d.embargoed(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.Listing != nil || len(embargoed) > 0 {
+		err = d.Store.ChangeListing(ctx, r.Host, o.Category, func(newest registry.Listing) *registry.Listing {
+			return claimedListing(newest, o.Listing, embargoed)
+		})
 		if err != nil {
 			return err
 		}
-		if err = d.Store.PutListing(ctx, l); err != nil {
+	}
+	if o.Listing != nil { // it speaks for itself: what crawls thought before does not count
+		if err = d.Store.Forgive(ctx, r.Host, o.Category); err != nil {
 			return err
 		}
 	}
 	if len(o.Crawl) == 0 {
 		return nil
 	}
-	task, err := crawlTask(crawlOrder{web.Crawl{Host: r.Host, Category: o.Category}, o.Crawl})
+	order := crawlOrder{web.Crawl{Host: r.Host, Category: o.Category}, o.Crawl}
+	standing, err := d.Store.Standing(ctx, r.Host, o.Category)
+	if err != nil {
+		return err
+	}
+	if !standing.Out.IsZero() { // it says that it is well again
+		order.Only, order.Mode = nil, crawl.Quick.String()
+	}
+	task, err := crawlTask(order)
 	if err != nil {
 		return err
 	}
 	return d.Store.Enqueue(ctx, task)
 }
 
-// kept returns the listing that a check-in leaves behind.
-func (d *Desk) kept(ctx context.Context, r checkin.Receipt, o checkin.Outcome) (*registry.Listing, error) {
-	l := o.Listing
-	if l == nil {
-		before, err := d.Store.Listing(ctx, r.Host, o.Category)
-		switch {
-		case err == nil:
-			l = before
-		case errors.Is(err, store.ErrNotFound):
-			l = &registry.Listing{Host: r.Host, Category: o.Category, Seen: longAgo()}
-		default:
-			return nil, err
-		}
-	}
+// embargoed returns the numbers of the directories that a check-in claims and
+// that are under embargo.
+func (d *Desk) embargoed(ctx context.Context, o checkin.Outcome) (numbers []uint32, err error) {
 	if len(o.Embargoed) == 0 {
-		return l, nil
+		return nil, nil
 	}
 	m, err := d.Master(ctx, o.Category)
 	if err != nil {
 		return nil, err
 	}
-	out := *l
-	out.Holds, out.Unknown = slices.Clone(l.Holds), slices.Clone(l.Unknown)
 	for i, dir := range m.Directories {
 		if _, ok := slices.BinarySearch(o.Embargoed, dir.Path); ok { // they are sorted
-			n := m.Numbers[i]
-			out.Holds.Add(n)
-			if out.Unknown.Has(n) { // to a crawl before this
-				out.Unknown[n/64] &^= 1 << (n % 64)
-			}
+			numbers = append(numbers, m.Numbers[i])
 		}
 	}
-	return &out, nil
+	return numbers, nil
+}
+
+// claimedListing returns the listing that a check-in leaves behind: the newest,
+// or the whole one that it says, with what is under embargo.
+func claimedListing(newest registry.Listing, whole *registry.Listing, embargoed []uint32) *registry.Listing {
+	out := newest
+	if whole != nil {
+		out = *whole
+	} else if out.Seen.IsZero() {
+		out.Seen = longAgo()
+	}
+	out.Holds, out.Unknown = slices.Clone(out.Holds), slices.Clone(out.Unknown)
+	for _, n := range embargoed {
+		out.Holds.Add(n)
+		if out.Unknown.Has(n) { // to a crawl before this
+			out.Unknown[n/64] &^= 1 << (n % 64)
+		}
+	}
+	return &out
 }
 
 // setActive sets a host's own word on whether it takes part.

@@ -38,84 +38,178 @@ func mode(name string) crawl.Mode {
 	return crawl.Full
 }
 
-// crawl looks at what a host holds of a category, and keeps it.
+// claimed is the mode, by name, of crawls that look only at what a check-in
+// claimed. They tell nothing of the host as a whole.
+const claimed = "claimed"
+
+// A crawling is a crawl under way.
+type crawling struct {
+	order  crawlOrder
+	job    crawl.Job
+	world  *registry.World
+	site   *registry.Site
+	before store.Standing
+	past   []store.Crawl // the newest first
+}
+
+// mode returns the name of the mode.
+func (k *crawling) mode() string {
+	if len(k.order.Only) > 0 {
+		return claimed
+	}
+	return k.job.Mode.String()
+}
+
+// crawl looks at what a host holds of a category, and keeps what becomes of it.
 func (s *Service) crawl(ctx context.Context, order crawlOrder) (string, error) {
-	job, err := s.crawlJob(ctx, order.Host, order.Category)
+	k, err := s.newCrawling(ctx, order)
 	if err != nil {
 		return "", err
 	}
-	job.Mode, job.Only = mode(order.Mode), order.Only
-	found, report, err := crawl.Crawl(ctx, job, crawl.Limits{Shared: s.limiter, Private: s.config.CrawlPrivate})
+	if k.job.Host.Private || k.site.Private {
+		return "not crawled: a private host is listed by its check-ins alone", nil
+	}
+	update, done := s.board.begin(order.Host + " " + order.Category)
+	defer done()
+	k.job.Progress = func(p crawl.Progress) { update(p.Done, p.Directories) }
+	found, report, err := crawl.Crawl(ctx, k.job, s.limits(order.AcceptLoss))
+	if ctx.Err() != nil {
+		return "", err
+	}
+	if order.AcceptLoss {
+		report.Held = ""
+	}
+	return s.settle(ctx, k, &found, &report, err)
+}
+
+// settle keeps what became of a crawl. broken says why we could not crawl, nil
+// if we could.
+func (s *Service) settle(ctx context.Context, k *crawling, found *registry.Listing, r *crawl.Report, broken error) (string, error) {
+	now := time.Now()
+	decision := crawl.Decide(k.counted(r), s.config.Crawl.DisableAfter, !k.before.Suspended.IsZero())
+	after := k.standing(r, decision, now)
+	notices, err := s.tellOf(ctx, k, r, decision, after, now)
 	if err != nil {
 		return "", err
 	}
-	result := fmt.Sprintf("%s by %s: %d held, %d lacked, %d unknown", report.Outcome, report.Method,
-		report.Directories.Held, report.Directories.Lacked, report.Directories.Unknown)
-	if report.Held != "" {
-		return "", fmt.Errorf("%s; not believed: %s", result, report.Held)
+	record, err := k.record(r)
+	if err != nil {
+		return "", err
 	}
-	merged := crawl.Merge(job.Previous, found)
-	if report.Outcome == crawl.Failed || report.Outcome == crawl.TimedOut {
-		merged = registry.Listing{Host: order.Host, Category: order.Category, Seen: found.Seen}
-		result += ": " + report.Reason
-	}
-	if len(order.Only) > 0 { // the whole is due when it was due before
-		merged.Seen = job.Previous.Seen
-		if merged.Seen.IsZero() {
-			merged.Seen = longAgo()
-		}
-	}
-	if err = s.store.PutListing(ctx, &merged); err != nil {
+	err = s.store.Settle(ctx, store.Settlement{
+		Crawl: record, Standing: after, Merge: k.merge(found, r), Notices: notices, Keep: s.config.Crawl.Keep,
+	})
+	if err = errors.Join(broken, err); err != nil {
 		return "", err
 	}
 	s.publishSoon()
-	return result, nil
+	return crawlResult(r, after), nil
 }
 
-// longAgo is when a host was seen that was never seen whole: a crawl is due.
+// crawlResult says what came of a crawl.
+func crawlResult(r *crawl.Report, after store.Standing) string {
+	result := fmt.Sprintf("%s by %s: %d held, %d lacked, %d unknown", r.Outcome, r.Method,
+		r.Directories.Held, r.Directories.Lacked, r.Directories.Unknown)
+	if r.Method == "" {
+		result = r.Outcome.String()
+	}
+	if r.Reason != "" {
+		result += ": " + r.Reason
+	}
+	switch {
+	case r.Held != "":
+		result += "; not believed: " + r.Held + " (--accept-loss believes it)"
+	case !after.Suspended.IsZero():
+		result += "; suspended until a crawl is good"
+	case !after.Out.IsZero():
+		result += "; out of all lists until a crawl is good"
+	}
+	return result
+}
+
+// merge returns how the listing changes; nil: not at all. What a host held stays
+// known while it cannot be reached: it is only in no list meanwhile. What a
+// check-in said during the crawl is in the newest listing.
+func (k *crawling) merge(found *registry.Listing, r *crawl.Report) func(registry.Listing) *registry.Listing {
+	told := r.Outcome == crawl.OK || r.Outcome == crawl.Empty || r.Outcome == crawl.TimedOut
+	if !told || r.Held != "" || r.Mode == crawl.Canary {
+		return nil
+	}
+	whole := r.Outcome != crawl.TimedOut && r.Mode <= crawl.Quick && len(k.order.Only) == 0
+	return func(newest registry.Listing) *registry.Listing {
+		out := crawl.Update(k.job.Previous, newest, *found, k.job.Numbers)
+		out.Host, out.Category = k.order.Host, k.order.Category
+		if !whole {
+			out.Seen = newest.Seen
+		}
+		if out.Seen.IsZero() {
+			out.Seen = longAgo()
+		}
+		return &out
+	}
+}
+
+// longAgo is when a host was seen that was never seen whole.
 func longAgo() time.Time { return time.Unix(1, 0) }
 
-// crawlJob reads all that a crawl needs.
-func (s *Service) crawlJob(ctx context.Context, host, category string) (job crawl.Job, err error) {
-	world, _, err := s.store.World(ctx)
-	if err != nil {
-		return job, err
+// newCrawling reads all that a crawl needs.
+func (s *Service) newCrawling(ctx context.Context, order crawlOrder) (*crawling, error) {
+	k := &crawling{order: order}
+	var err error
+	if k.world, _, err = s.store.World(ctx); err != nil {
+		return nil, err
 	}
-	h, ok := registry.Find[*registry.Host](world, host)
-	c, known := registry.Find[*registry.Category](world, category)
+	what := fmt.Sprintf("crawling %s on %s", order.Category, order.Host)
+	h, ok := registry.Find[*registry.Host](k.world, order.Host)
+	c, known := registry.Find[*registry.Category](k.world, order.Category)
 	if !ok || !known {
-		return job, fmt.Errorf("crawling %s on %s: the registry has no such host or category", category, host)
+		return nil, fmt.Errorf("%s: the registry has no such host or category", what)
 	}
-	i := slices.IndexFunc(h.Carries, func(x registry.Carry) bool { return x.Category == category })
+	if k.site, ok = registry.Find[*registry.Site](k.world, h.Site); !ok {
+		return nil, fmt.Errorf("%s: the registry has no site %s", what, h.Site)
+	}
+	i := slices.IndexFunc(h.Carries, func(x registry.Carry) bool { return x.Category == order.Category })
 	if i < 0 {
-		return job, fmt.Errorf("crawling %s on %s: the host does not carry it", category, host)
+		return nil, fmt.Errorf("%s: the host does not carry it", what)
 	}
-	if job.Tree, err = s.store.Tree(ctx, category); err != nil {
-		return job, err
+	k.job = crawl.Job{Host: *h, Carry: h.Carries[i], Mode: mode(order.Mode), Only: order.Only, Log: s.log}
+	if err = s.readContent(ctx, &k.job, c); err != nil {
+		return nil, err
+	}
+	previous, err := s.store.Listing(ctx, order.Host, order.Category)
+	if err == nil {
+		k.job.Previous = *previous
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if k.before, err = s.store.Standing(ctx, order.Host, order.Category); err != nil {
+		return nil, err
+	}
+	k.past, err = s.store.Crawls(ctx, order.Host, order.Category, s.config.Crawl.Keep)
+	return k, err
+}
+
+// readContent reads what the master holds.
+func (s *Service) readContent(ctx context.Context, job *crawl.Job, c *registry.Category) (err error) {
+	if job.Tree, err = s.store.Tree(ctx, c.Name); err != nil {
+		return err
 	}
 	paths := make([]string, len(job.Tree.Directories))
 	for at, d := range job.Tree.Directories {
 		paths[at] = path.Join(c.Path, d.Path)
 	}
 	if job.Numbers, err = s.store.Numbers(ctx, paths); err != nil {
-		return job, err
+		return err
 	}
 	history, err := s.store.History(ctx)
 	if err != nil {
-		return job, err
+		return err
 	}
-	job.Host, job.Carry, job.Log = *h, h.Carries[i], s.log
 	job.Older = func(file string) (versions []snapshot.Version) {
 		for _, v := range history[path.Join(c.Path, file)] {
 			versions = append(versions, v.Version())
 		}
 		return versions
 	}
-	previous, err := s.store.Listing(ctx, host, category)
-	if err == nil {
-		job.Previous = *previous
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return job, err
-	}
-	return job, nil
+	return nil
 }
