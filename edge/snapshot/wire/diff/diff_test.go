@@ -100,7 +100,7 @@ func TestOf(t *testing.T) {
 // What hosts hold in an older version is a difference, too.
 func TestOutdated(t *testing.T) {
 	build := func(live ...byte) *snapshot.Snapshot { // host x holds version 1
-		return network(func(s *snapshot.Snapshot, b *snapshot.FileBuilder) {
+		return network(func(_ *snapshot.Snapshot, b *snapshot.FileBuilder) {
 			var versions []snapshot.Version
 			for _, n := range live {
 				v := snapshot.Version{Size: 1}
