@@ -25,7 +25,9 @@
 //
 // The first table of a session is used whole, once the peer has said that it
 // is complete: by an End-of-RIB marker of each family (RFC 4724), or, where it
-// sends none, after [Config.EndOfRIBWait]. Later changes are used every
+// sends none, after [Config.EndOfRIBWait]. So long it also waits where the
+// new table has less than half the prefixes of the last one: routers that have
+// just started say that nothing is all they have. Later changes are used every
 // [Config.ApplyEvery]. When a session is lost its last table stays, flagged
 // as stale, until the next session has brought its own or [Config.HoldLast]
 // has passed; it is saved in [Config.Dir] as lines "PREFIX ASN", too, so that

@@ -303,11 +303,15 @@ func (p *peer) isComplete(now time.Time) bool {
 		return true
 	}
 	silent := slices.Contains(p.ended[:], false)
-	if silent && now.Sub(p.began) < p.feed.config.EndOfRIBWait {
+	early := now.Sub(p.began) < p.feed.config.EndOfRIBWait
+	if silent && early {
 		return false
 	}
-	p.complete = true
 	p.rib.fold()
+	if early && p.rib.table.Len() < p.out.Len()/2 {
+		return false // it has just started and its table is still to come
+	}
+	p.complete = true
 	p.status.CompleteAfter = now.Sub(p.began)
 	p.feed.config.Log.Info("the table of a BGP session is complete", "peer", p.config.Address, "prefixes", p.rib.table.Len(),
 		"took", p.status.CompleteAfter.Round(time.Millisecond), "end_of_rib", !silent)

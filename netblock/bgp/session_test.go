@@ -315,6 +315,33 @@ func TestNoEndOfRIB(t *testing.T) {
 	})
 }
 
+// TestSmallTable has a peer that has restarted: it says that its table is
+// complete before it has one.
+func TestSmallTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, nil)
+		defer l.stop()
+		s := speak(t, <-l.conns).up(hello())
+		s.announce(680, []string{"5.1.0.0/16", "5.2.0.0/16"})
+		s.end()
+		_ = s.conn.Close()
+		s = speak(t, <-l.conns).up(hello())
+		s.end()
+		time.Sleep(10 * time.Second)
+		l.want(map[string]uint32{"5.1.0.0/16": 680, "5.2.0.0/16": 680})
+		s.announce(681, []string{"5.1.0.0/16"})
+		time.Sleep(DefaultApplyEvery)
+		l.want(map[string]uint32{"5.1.0.0/16": 681})
+		_ = s.conn.Close()
+		s = speak(t, <-l.conns).up(hello())
+		s.end()
+		time.Sleep(80 * time.Second)
+		s.send(msgKeepalive, nil)
+		time.Sleep(DefaultEndOfRIBWait - 80*time.Second)
+		l.want(nil) // it really has none
+	})
+}
+
 // TestRefused has peers with which there is no session, and what both sides
 // are told.
 func TestRefused(t *testing.T) {
