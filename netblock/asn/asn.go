@@ -6,8 +6,8 @@
 //
 // One prefix and one AS number a line, separated by blanks; what follows the
 // number is ignored; v4 and v6 mixed, in any order; of lines with the same
-// prefix the last counts. The file is plain, gzip or zstd, which its first
-// bytes tell.
+// prefix the last counts. The file is plain, or packed by gzip, bzip2 or zstd,
+// which its first bytes tell.
 //
 // Such files are made by scripts from routing tables and hold odd lines, so a
 // line that cannot be used is skipped, and the [Report] counts it: no prefix,
@@ -18,6 +18,7 @@ package asn
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ type Report struct {
 // end, or no line of it can be used. The Report is filled in as far as reading came.
 func Read(name string, r io.Reader) (*netblock.Table, Report, error) {
 	var report Report
-	in, done, err := decompress(r)
+	in, done, err := Decompress(r)
 	if err != nil {
 		return nil, report, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -70,10 +71,10 @@ func Read(name string, r io.Reader) (*netblock.Table, Report, error) {
 	return t, report, nil
 }
 
-// decompress returns the plain text of r, whose compression it takes from the
-// magic number (RFC 1952 section 2.3.1, RFC 8878 section 3.1.1). done frees
-// what decompression holds.
-func decompress(r io.Reader) (plain io.Reader, done func(), err error) {
+// Decompress returns the plain bytes of r, whose compression, gzip, bzip2, zstd
+// or none, it takes from the magic number (RFC 1952 section 2.3.1, RFC 8878
+// section 3.1.1). done frees what decompression holds.
+func Decompress(r io.Reader) (plain io.Reader, done func(), err error) {
 	in := bufio.NewReaderSize(r, maxLine)
 	magic, err := in.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -92,6 +93,8 @@ func decompress(r io.Reader) (plain io.Reader, done func(), err error) {
 			return nil, nil, fmt.Errorf("zstd: %w", err)
 		}
 		return z, z.Close, nil
+	case bytes.HasPrefix(magic, []byte("BZh")):
+		return bzip2.NewReader(in), func() {}, nil
 	default:
 		return in, func() {}, nil
 	}
