@@ -136,6 +136,26 @@ func feedFRR(t *testing.T, s *site) *feeder {
 	}}
 }
 
+// feedGobgpd starts gobgpd with the configuration that operators are given.
+func feedGobgpd(t *testing.T, s *site) *feeder {
+	t.Helper()
+	need(t, "gobgpd", "gobgpd")
+	write(t, s.file("gobgpd.toml"), deployed(t, "feed-gobgpd.toml"))
+	s.router.start(t, "gobgpd", "-f", s.file("gobgpd.toml"), "--api-hosts", "127.0.0.1:50051")
+	announce := func(rows announced) {
+		t.Helper()
+		for prefix, path := range rows {
+			args := []string{"gobgp", "global", "rib", "add", "-a", "ipv4", prefix, "aspath", path}
+			if strings.Contains(prefix, ":") {
+				args[5] = "ipv6"
+			}
+			eventually(t, "gobgpd takes a route", func() bool { _, err := s.router.try(t, args...); return err == nil })
+		}
+	}
+	announce(firstTable())
+	return &feeder{s, announce}
+}
+
 // host returns which host a client is redirected to.
 func (s *site) host(client string) string {
 	s.t.Helper()
@@ -196,7 +216,7 @@ func (s *site) wantHosts(want map[string]string) {
 // session.
 func TestFeed(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, *site) *feeder{
-		"bird": func(t *testing.T, s *site) *feeder { return feedBird(t, s) }, "FRR": feedFRR,
+		"bird": func(t *testing.T, s *site) *feeder { return feedBird(t, s) }, "FRR": feedFRR, "gobgpd": feedGobgpd,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFeedSite(t, feedConfig)
@@ -244,6 +264,13 @@ func (s *site) nothingAnnounced(router string) {
 	if router == "bird" {
 		text := s.router.run(s.t, "birdc", "-s", s.file("bird.ctl"), "show", "protocols", "all", "edge")
 		wantAll(s.t, text, "Import updates:              0          0          0          0          0")
+		return
+	}
+	if router == "gobgpd" {
+		text := s.router.run(s.t, "gobgp", "neighbor", "192.0.2.1", "adj-in")
+		if strings.Contains(text, "/") {
+			s.t.Errorf("gobgpd has got\n%s", text)
+		}
 		return
 	}
 	text := s.router.run(s.t, "vtysh", "--vty_socket", s.dir, "-c", "show bgp ipv4 unicast summary json")
