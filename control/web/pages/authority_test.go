@@ -177,9 +177,21 @@ func TestCalls(t *testing.T) {
 		path string
 		most int64
 	}{
-		{nobody, "/", 0}, {nobody, "/mirrors", 0}, {nobody, "/mirror/uni-x/de1", 1}, {nobody, "/propagation", 1}, {alice, "/my", 4}, {alice, "/site/uni-x", 3},
-		{alice, "/host/uni-x/de1", 6}, {alice, "/edit/host/uni-x/de1", 3}, {alice, "/account", 1},
-		{root, "/list/host", 1}, {root, "/list/site", 1}, {root, "/applications", 2}, {root, "/audit", 1}, {root, "/jobs", 2}, {root, "/snapshots", 1},
+		{nobody, "/", 0},
+		{nobody, "/mirrors", 0},
+		{nobody, "/mirror/uni-x/de1", 1},
+		{nobody, "/propagation", 1},
+		{alice, "/my", 4},
+		{alice, "/site/uni-x", 3},
+		{alice, "/host/uni-x/de1", 6},
+		{alice, "/edit/host/uni-x/de1", 3},
+		{alice, "/account", 1},
+		{root, "/list/host", 1},
+		{root, "/list/site", 1},
+		{root, "/applications", 2},
+		{root, "/audit", 1},
+		{root, "/jobs", 2},
+		{root, "/snapshots", 1},
 	} {
 		p.calls.Store(0)
 		tt.who.get(tt.path).want(t, 200)

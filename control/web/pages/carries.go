@@ -52,8 +52,8 @@ func readCarries(categories []string, before []registry.Carry, form url.Values, 
 	for _, carry := range before {
 		if !slices.Contains(categories, carry.Category) {
 			list = append(list, carry)
-		} else if carry, ok := readCarry(carry, form, always); ok {
-			list = append(list, carry)
+		} else if now, ok := readCarry(carry, form, always); ok {
+			list = append(list, now)
 		}
 	}
 	for _, category := range categories {

@@ -36,6 +36,7 @@ func fieldsOf(kind registry.Kind) []field {
 			{Key: "name", Label: "Name", Entry: text, New: true, Required: true},
 			{Key: "paths", Label: "Directories", Help: "All below them is under embargo. One a line.", Entry: lines, Slashes: true},
 			{Key: "lift_at", Label: "The embargo ends (UTC)", Entry: moment, Required: true},
+			{Key: "quiet", Label: "Mirrors are told only by an announcement", Entry: check},
 		}
 	case registry.KindOverride:
 		return []field{

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -92,11 +93,18 @@ func TestRoundTrips(t *testing.T) {
 		kind registry.Kind
 		key  string
 	}{
-		{"root", registry.KindHost, "uni-x/full host"}, {"alice", registry.KindHost, "uni-x/full host"},
-		{"root", registry.KindHost, "uni-x/de1"}, {"alice", registry.KindHost, "uni-x/de1"},
-		{"root", registry.KindSite, "uni-x"}, {"alice", registry.KindSite, "uni-x"},
-		{"root", registry.KindProduct, "OS"}, {"root", registry.KindCategory, "os"}, {"root", registry.KindRepository, "os-43+x86_64"},
-		{"root", registry.KindRelease, "hushhush release"}, {"root", registry.KindUser, "alice"}, {"alice", registry.KindUser, "alice"},
+		{"root", registry.KindHost, "uni-x/full host"},
+		{"alice", registry.KindHost, "uni-x/full host"},
+		{"root", registry.KindHost, "uni-x/de1"},
+		{"alice", registry.KindHost, "uni-x/de1"},
+		{"root", registry.KindSite, "uni-x"},
+		{"alice", registry.KindSite, "uni-x"},
+		{"root", registry.KindProduct, "OS"},
+		{"root", registry.KindCategory, "os"},
+		{"root", registry.KindRepository, "os-43+x86_64"},
+		{"root", registry.KindRelease, "hushhush release"},
+		{"root", registry.KindUser, "alice"},
+		{"alice", registry.KindUser, "alice"},
 		{"root", registry.KindOverride, "override"},
 	} {
 		p := run(t, full, &registry.Override{Name: "override", Country: "DE", Continent: "EU"})
@@ -202,10 +210,7 @@ func TestMistakes(t *testing.T) {
 		{"comment", strings.Repeat("x", 10) + "</textarea><script>alert(1)</script>", ""},
 	} {
 		t.Run(tt.name+" "+tt.typed, func(t *testing.T) {
-			changed := url.Values{}
-			for name, v := range form {
-				changed[name] = v
-			}
+			changed := maps.Clone(form)
 			changed.Set(tt.name, tt.typed)
 			got := b.do("POST", path, changed)
 			if tt.want == "" {

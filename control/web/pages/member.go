@@ -137,8 +137,7 @@ func (v *visit) setPassword(kind registry.Kind, key string) (problems []string, 
 
 // denials returns what the API says no for, in words.
 func denials(err error) ([]string, error) {
-	var denied *denial
-	if errors.As(err, &denied) {
+	if denied, ok := errors.AsType[*denial](err); ok {
 		return place(denied, nil, nil, noticed{}), nil
 	}
 	return nil, err

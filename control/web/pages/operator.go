@@ -3,7 +3,6 @@ package pages
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,102 +28,6 @@ func (s *site) operatorRoutes(mux *http.ServeMux) {
 	} {
 		mux.Handle(pattern, s.handler(operators, p))
 	}
-}
-
-// An application is a site or host that waits for approval.
-type application struct {
-	Kind     registry.Kind
-	Key      string
-	Revision int64
-	Object   registry.Object
-	Country  string
-	Lines    []string // what it says of itself
-}
-
-// An applicationsPage is the queue.
-type applicationsPage struct {
-	Waiting  []application
-	Problems []string
-}
-
-func (v *visit) applications() error { return v.showApplications(http.StatusOK, nil) }
-
-func (v *visit) showApplications(status int, problems []string) error {
-	p := applicationsPage{Problems: problems}
-	var sites struct{ Objects []listed[*registry.Site] }
-	if err := v.ask(objectPath(registry.KindSite, ""), &sites); err != nil {
-		return err
-	}
-	for _, s := range sites.Objects {
-		if s.Object.State == registry.Pending {
-			p.Waiting = append(p.Waiting, application{Kind: registry.KindSite, Key: s.Key, Revision: s.Revision, Object: s.Object, Lines: aboutSite(s.Object)})
-		}
-	}
-	var hosts struct{ Objects []listed[*registry.Host] }
-	if err := v.ask(objectPath(registry.KindHost, ""), &hosts); err != nil {
-		return err
-	}
-	for _, h := range hosts.Objects {
-		if h.Object.State == registry.Pending {
-			p.Waiting = append(p.Waiting, application{
-				Kind: registry.KindHost, Key: h.Key, Revision: h.Revision, Object: h.Object, Country: h.Object.Country, Lines: aboutHost(h.Object),
-			})
-		}
-	}
-	return v.render(status, "applications", "Applications", p)
-}
-
-func aboutSite(s *registry.Site) (out []string) {
-	out = append(out, "Web site: "+s.URL, "Users: "+strings.Join(s.Admins, ", "), "Contacts: "+strings.Join(s.Contacts, ", "))
-	if s.Private {
-		out = append(out, "Private")
-	}
-	return out
-}
-
-func aboutHost(h *registry.Host) (out []string) {
-	for _, carry := range h.Carries {
-		for _, u := range carry.URLs {
-			out = append(out, carry.Category+": "+u.URL)
-		}
-	}
-	if h.Bandwidth > 0 {
-		out = append(out, "Bandwidth: "+strconv.Itoa(int(h.Bandwidth))+" Mbit/s")
-	}
-	if h.Netblocks != nil {
-		out = append(out, "Netblocks: "+strings.Join(h.Netblocks, ", "))
-	}
-	if h.Private {
-		out = append(out, "Private")
-	}
-	if h.Comment != "" {
-		out = append(out, "Comment: "+h.Comment)
-	}
-	return out
-}
-
-// decide approves or rejects an application.
-func (v *visit) decide() error {
-	kind, reason := v.kind(), strings.TrimSpace(v.r.PostFormValue("reason"))
-	state := registry.State(v.r.PostFormValue("state"))
-	if kind != registry.KindSite && kind != registry.KindHost || state != registry.Approved && state != registry.Rejected {
-		return missing()
-	}
-	if state == registry.Rejected && reason == "" {
-		return v.showApplications(http.StatusUnprocessableEntity, []string{"Say why " + v.key() + " is rejected: those who run it read the reason."})
-	}
-	doc := map[string]any{"state": state, "reason": reason}
-	if reason == "" {
-		doc["reason"] = nil
-	}
-	problems, err := denials(v.patch(kind, v.key(), v.r.PostFormValue("revision"), doc))
-	switch {
-	case err != nil:
-		return err
-	case problems != nil:
-		return v.showApplications(http.StatusConflict, problems)
-	}
-	return v.to("/applications?done=decided")
 }
 
 // A listPage lists the objects of a kind.
@@ -353,62 +256,6 @@ func (v *visit) snapshotsPage() error {
 		return err
 	}
 	return v.show("snapshots", "Snapshots", out.Snapshots)
-}
-
-// An auditPage is the log of changes, or that of one thing.
-type auditPage struct {
-	Kind, Key, Who string
-	Events         []event
-	Older          string // where older ones are
-	All            bool
-}
-
-// An event is a change with what it changed.
-type event struct {
-	web.Event
-
-	Changed []difference
-}
-
-// auditLines is how many lines a page of the log has.
-const auditLines = "50"
-
-func (v *visit) auditPage() error {
-	q := v.r.URL.Query()
-	return v.showAudit(auditPage{Kind: q.Get("kind"), Key: q.Get("key"), Who: q.Get("who"), All: true}, "Audit log")
-}
-
-// logPage is the log of one thing, for those who see the thing.
-func (v *visit) logPage() error {
-	if v.kind() == "" {
-		return missing()
-	}
-	return v.showAudit(auditPage{Kind: string(v.kind()), Key: v.key()}, "Changes of "+v.key())
-}
-
-func (v *visit) showAudit(p auditPage, title string) error {
-	var out web.Audit
-	err := v.ask("/v1/audit", &out, "kind", p.Kind, "key", p.Key, "who", p.Who, "until", v.r.URL.Query().Get("until"), "limit", auditLines)
-	var denied *denial
-	if errors.As(err, &denied) {
-		return &refusal{denied.status, sentence(denied.Failure.Error)}
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range out.Events {
-		p.Events = append(p.Events, event{e, differences(e.Before, e.After)})
-	}
-	if n := len(out.Events); strconv.Itoa(n) == auditLines {
-		q := url.Values{"until": {strconv.FormatInt(out.Events[n-1].Change, 10)}}
-		for name, value := range map[string]string{"kind": p.Kind, "key": p.Key, "who": p.Who} {
-			if p.All && value != "" {
-				q.Set(name, value)
-			}
-		}
-		p.Older = v.r.URL.Path + "?" + q.Encode()
-	}
-	return v.show("audit", title, p)
 }
 
 // userPassword sets a user's password.

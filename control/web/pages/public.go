@@ -121,25 +121,29 @@ func (f filter) apply(m *mirror) (mirror, bool) {
 		return out, false
 	}
 	for _, c := range m.Carries {
-		if f.Category != "" && f.Category != c.Category || f.Product != "" && f.Product != c.Product {
-			continue
-		}
-		if f.Scheme != "" {
-			c.URLs = slices.DeleteFunc(slices.Clone(c.URLs), func(u string) bool { return scheme(u) != f.Scheme })
-		}
-		if f.Version != "" || f.Arch != "" {
-			c.Repositories = slices.DeleteFunc(slices.Clone(c.Repositories), func(r held) bool {
-				return f.Version != "" && r.Version != f.Version || f.Arch != "" && r.Arch != f.Arch
-			})
-			if c.Here() == 0 {
-				continue
-			}
-		}
-		if len(c.URLs) > 0 {
-			out.Carries = append(out.Carries, c)
+		if left, ok := f.carried(c); ok {
+			out.Carries = append(out.Carries, left)
 		}
 	}
 	return out, out.Carries != nil
+}
+
+// carried returns what is left of a category that a mirror carries, and whether
+// anything is.
+func (f filter) carried(c carried) (carried, bool) {
+	if f.Category != "" && f.Category != c.Category || f.Product != "" && f.Product != c.Product {
+		return c, false
+	}
+	if f.Scheme != "" {
+		c.URLs = slices.DeleteFunc(slices.Clone(c.URLs), func(u string) bool { return scheme(u) != f.Scheme })
+	}
+	if f.Version == "" && f.Arch == "" {
+		return c, len(c.URLs) > 0
+	}
+	c.Repositories = slices.DeleteFunc(slices.Clone(c.Repositories), func(r held) bool {
+		return f.Version != "" && r.Version != f.Version || f.Arch != "" && r.Arch != f.Arch
+	})
+	return c, c.Here() > 0 && len(c.URLs) > 0
 }
 
 // A mirrorFacts is a mirror with what crawls found out about its URLs.

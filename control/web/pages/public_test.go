@@ -18,8 +18,8 @@ func secrets() []string {
 
 func TestPublicPages(t *testing.T) {
 	p := run(t)
-	p.listing("uni-x/de1", "os", "pub/os/43/x86_64", "pub/os/44/x86_64")
-	p.listing("uni-x/invisible-private", "os", "pub/os/43/x86_64", "pub/os/43/aarch64")
+	p.listing("uni-x/de1", "pub/os/43/x86_64", "pub/os/44/x86_64")
+	p.listing("uni-x/invisible-private", "pub/os/43/x86_64", "pub/os/43/aarch64")
 	for _, tt := range []struct {
 		path     string
 		contains []string
@@ -54,7 +54,7 @@ func TestPublicPages(t *testing.T) {
 // out, or that is in a country under embargo.
 func TestOutOfOrder(t *testing.T) {
 	p := run(t, &registry.Override{Name: "embargo", Country: "FR", Embargoed: true})
-	p.listing("uni-x/de1", "os", "pub/os/43/x86_64", "pub/os/43/aarch64")
+	p.listing("uni-x/de1", "pub/os/43/x86_64", "pub/os/43/aarch64")
 	facts, err := json.Marshal(web.Details{URLs: []web.CrawledURL{
 		{URL: "https://de1.example.org/os", Error: "connection from 10.9.8.7 refused", Certificate: "the certificate has expired"},
 		{URL: "rsync://hidden.de1.example.org/os", Private: true},

@@ -129,7 +129,7 @@ func (v *visit) cookieName() string {
 
 // keep gives the browser a session; "" takes it away.
 func (v *visit) keep(value string) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // without TLS there would be no session with Secure
 		Name: v.cookieName(), Value: value, Path: "/", MaxAge: int(lasts / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: v.encrypted(),
 	}

@@ -101,7 +101,7 @@ func (v *visit) view() (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &v.site.views
+	s := &v.views
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.last

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -74,7 +75,8 @@ func world() []registry.Object {
 			Netblocks: []string{"192.0.2.0/24", "2001:db8::/48"}, PullSecret: "",
 			Carries: []registry.Carry{
 				{Category: "os", URLs: []registry.URL{
-					{URL: "rsync://de1.example.org/os"}, {URL: "https://de1.example.org/os"},
+					{URL: "rsync://de1.example.org/os"},
+					{URL: "https://de1.example.org/os"},
 					{URL: "rsync://hidden.de1.example.org/os", Private: true},
 				}},
 				{Category: "staff", URLs: url("https://de1.example.org/secret-staff")},
@@ -212,9 +214,7 @@ func (b *browser) do(method, path string, form url.Values) shown {
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	for name, v := range b.header {
-		r.Header[name] = v
-	}
+	maps.Copy(r.Header, b.header)
 	response, err := b.client.Do(r)
 	if err != nil {
 		b.t.Fatal(err)
@@ -231,35 +231,35 @@ func (b *browser) do(method, path string, form url.Values) shown {
 }
 
 // want checks the status and what the page has.
-func (s shown) want(t testing.TB, status int, contains ...string) shown {
-	t.Helper()
+func (s shown) want(tb testing.TB, status int, contains ...string) shown {
+	tb.Helper()
 	if s.status != status {
-		t.Fatalf("status %d, want %d: %s", s.status, status, text(s.body))
+		tb.Fatalf("status %d, want %d: %s", s.status, status, text(s.body))
 	}
 	for _, part := range contains {
 		if !strings.Contains(s.body, part) {
-			t.Errorf("the page lacks %q: %s", part, text(s.body))
+			tb.Errorf("the page lacks %q: %s", part, text(s.body))
 		}
 	}
 	return s
 }
 
 // lacks checks what a page must not have.
-func (s shown) lacks(t testing.TB, parts ...string) shown {
-	t.Helper()
+func (s shown) lacks(tb testing.TB, parts ...string) shown {
+	tb.Helper()
 	for _, part := range parts {
 		if strings.Contains(strings.ToLower(s.body), strings.ToLower(part)) {
-			t.Errorf("the page has %q: %s", part, text(s.body))
+			tb.Errorf("the page has %q: %s", part, text(s.body))
 		}
 	}
 	return s
 }
 
 // to checks where a redirect leads.
-func (s shown) to(t testing.TB, where string) {
-	t.Helper()
+func (s shown) to(tb testing.TB, where string) {
+	tb.Helper()
 	if s.status != http.StatusSeeOther || s.header.Get("Location") != where {
-		t.Errorf("%d to %q, want %q: %s", s.status, s.header.Get("Location"), where, text(s.body))
+		tb.Errorf("%d to %q, want %q: %s", s.status, s.header.Get("Location"), where, text(s.body))
 	}
 }
 
@@ -273,10 +273,10 @@ func text(body string) string {
 
 // wellFormed checks that every tag is closed in its order, ids are unique, each
 // entry has a label, and that there is nothing that runs.
-func wellFormed(t testing.TB, name, body string) {
-	t.Helper()
+func wellFormed(tb testing.TB, name, body string) {
+	tb.Helper()
 	if !strings.HasPrefix(body, "<!DOCTYPE html>") {
-		t.Errorf("%s: no doctype: %.80s", name, body)
+		tb.Errorf("%s: no doctype: %.80s", name, body)
 	}
 	var open []string
 	ids, labels, entries := map[string]bool{}, map[string]bool{}, map[string]bool{}
@@ -285,11 +285,11 @@ func wellFormed(t testing.TB, name, body string) {
 		switch z.Next() {
 		case html.ErrorToken:
 			if len(open) > 0 {
-				t.Errorf("%s: not closed: %v", name, open)
+				tb.Errorf("%s: not closed: %v", name, open)
 			}
 			for id := range entries {
 				if !labels[id] {
-					t.Errorf("%s: the entry %s has no label", name, id)
+					tb.Errorf("%s: the entry %s has no label", name, id)
 				}
 			}
 			return
@@ -298,19 +298,19 @@ func wellFormed(t testing.TB, name, body string) {
 			at := map[string]string{}
 			for _, a := range tag.Attr {
 				if _, twice := at[a.Key]; twice || strings.HasPrefix(a.Key, "on") || a.Key == "style" {
-					t.Errorf("%s: attribute %s of %s", name, a.Key, tag)
+					tb.Errorf("%s: attribute %s of %s", name, a.Key, tag)
 				}
 				at[a.Key] = a.Val
 			}
 			if id := at["id"]; id != "" {
 				if ids[id] || strings.ContainsAny(id, " \t\n") {
-					t.Errorf("%s: the id %q is there twice, or has white space", name, id)
+					tb.Errorf("%s: the id %q is there twice, or has white space", name, id)
 				}
 				ids[id] = true
 			}
 			switch tag.Data {
 			case "script", "iframe", "object", "img":
-				t.Errorf("%s: has a %s", name, tag.Data)
+				tb.Errorf("%s: has a %s", name, tag.Data)
 			case "label":
 				labels[at["for"]] = true
 			case "select", "textarea", "input":
@@ -324,7 +324,7 @@ func wellFormed(t testing.TB, name, body string) {
 		case html.EndTagToken:
 			tag := z.Token()
 			if len(open) == 0 || open[len(open)-1] != tag.Data {
-				t.Errorf("%s: </%s> closes %v", name, tag.Data, open)
+				tb.Errorf("%s: </%s> closes %v", name, tag.Data, open)
 				return
 			}
 			open = open[:len(open)-1]
@@ -332,14 +332,14 @@ func wellFormed(t testing.TB, name, body string) {
 	}
 }
 
-// listing says that a host holds directories.
-func (p *plane) listing(host, category string, paths ...string) {
+// listing says that a host holds directories of os.
+func (p *plane) listing(host string, paths ...string) {
 	p.t.Helper()
 	numbers, err := p.store.Numbers(p.t.Context(), paths)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	l := &registry.Listing{Host: host, Category: category, Seen: start.Add(-3 * time.Hour)}
+	l := &registry.Listing{Host: host, Category: "os", Seen: start.Add(-3 * time.Hour)}
 	for _, n := range numbers {
 		l.Holds.Add(n)
 	}
