@@ -117,7 +117,7 @@ func StatusOf(ctx context.Context, s *store.Store, w *registry.World, r *registr
 // measure adds what the master of a category has of a release, and returns the
 // whole paths of the directories. A category that was not scanned has nothing.
 func (out *ReleaseStatus) measure(ctx context.Context, s *store.Store, r *registry.Release, c *registry.Category) ([]string, error) {
-	t, err := s.Tree(ctx, c.Name)
+	tree, err := s.OpenTree(ctx, c.Name)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -125,19 +125,20 @@ func (out *ReleaseStatus) measure(ctx context.Context, s *store.Store, r *regist
 		return nil, err
 	}
 	var paths []string
-	for _, d := range t.Directories {
+	for i, d := range tree.Tree.Directories {
 		whole := path.Join(c.Path, d.Path)
 		if !r.Covers(whole) {
 			continue
 		}
 		paths = append(paths, whole)
-		out.Files += len(d.Files)
-		for _, f := range d.Files {
+		files := tree.Files(i)
+		out.Files += len(files)
+		for _, f := range files {
 			out.Bytes += max(f.Size, 0)
 		}
 	}
 	out.Directories += len(paths)
-	return paths, nil
+	return paths, tree.End()
 }
 
 // readiness returns what a host holds of the wanted directories, and whether it
