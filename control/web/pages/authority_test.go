@@ -48,6 +48,8 @@ func TestAuthority(t *testing.T) {
 		{"/edit/user/alice", "303 404 404 200 200"},
 		{"/edit/category/os", "303 404 404 404 200"},
 		{"/edit/release/hushhush%20release", "303 404 404 404 200"},
+		{"/release/hushhush%20release", "303 404 404 404 200"},
+		{"/release/nothing", "303 404 404 404 404"},
 		{"/edit/repository/os-43+x86_64", "303 404 404 404 200"},
 		{"/edit/product/OS", "303 404 404 404 200"},
 		{"/delete/token/de1%20report", "303 404 404 200 200"},
@@ -103,7 +105,8 @@ func TestAuthorityOfForms(t *testing.T) {
 		{"/do/crawl/uni-x/de1", "", "401 404 404 303 303"},
 		{"/do/scan", "category=os", "401 404 404 404 303"},
 		{"/do/publish", "", "401 404 404 404 303"},
-		{"/do/rollback", "version=1", "401 404 404 404 422"}, // there is none
+		{"/do/announce", "release=hushhush+release", "401 404 404 404 422"}, // no release has the name
+		{"/do/rollback", "version=1", "401 404 404 404 422"},                // there is none
 		{"/do/user-password/alice", "password=correct-horse again=correct-horse", "401 404 404 404 303"},
 		{"/decide/host/uni-x/invisible-pending", "state=approved revision=1", "401 404 404 404 303"},
 		{"/decide/user/alice", "state=approved revision=1", "401 404 404 404 404"},

@@ -108,7 +108,7 @@ func keyOf(kind registry.Kind, doc map[string]any) string {
 // homeOf returns the page about an object.
 func homeOf(kind registry.Kind, key string) string {
 	switch kind {
-	case registry.KindSite, registry.KindHost:
+	case registry.KindSite, registry.KindHost, registry.KindRelease:
 		return "/" + string(kind) + "/" + inPath(key)
 	}
 	return "/edit/" + string(kind) + "/" + inPath(key)
@@ -208,7 +208,7 @@ func (v *visit) showForm(e editing, form url.Values, wrong noticed, problems []s
 	if e.key != "" {
 		title = sentence(string(e.kind)) + " " + e.key
 		f.Action, f.Submit, f.Revision = "/edit/"+string(e.kind)+"/"+inPath(e.key), "Save", e.revision
-		if slices.Contains([]registry.Kind{registry.KindSite, registry.KindHost}, e.kind) {
+		if slices.Contains([]registry.Kind{registry.KindSite, registry.KindHost, registry.KindRelease}, e.kind) {
 			f.Back = homeOf(e.kind, e.key)
 		}
 		if v.user.Admin || e.kind != registry.KindUser {

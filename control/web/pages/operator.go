@@ -18,6 +18,8 @@ func (s *site) operatorRoutes(mux *http.ServeMux) {
 		"GET /applications":               (*visit).applications,
 		"POST /decide/{kind}/{key...}":    (*visit).decide,
 		"GET /list/{kind}":                (*visit).listPage,
+		"GET /release/{key...}":           (*visit).releasePage,
+		"POST /do/announce":               (*visit).announce,
 		"GET /jobs":                       (*visit).jobsPage,
 		"GET /snapshots":                  (*visit).snapshotsPage,
 		"GET /audit":                      (*visit).auditPage,
@@ -268,4 +270,29 @@ func (v *visit) userPassword() error {
 		return &refusal{http.StatusUnprocessableEntity, strings.Join(problems, " ")}
 	}
 	return v.to(homeOf(registry.KindUser, v.key()) + "?done=password")
+}
+
+// A releasePage says which mirrors are ready for a release.
+type releasePage struct {
+	web.ReleaseStatus
+
+	Coming bool // its embargo has not ended
+}
+
+func (v *visit) releasePage() error {
+	var p releasePage
+	if _, err := v.get(registry.KindRelease, v.key(), &map[string]any{}); err != nil {
+		return err
+	}
+	if err := v.ask("/v1/release-status", &p.ReleaseStatus, "name", v.key()); err != nil {
+		return err
+	}
+	p.Coming = v.now.Before(p.LiftAt)
+	return v.show("release", "Release "+v.key(), p)
+}
+
+// announce tells mirrors of a release.
+func (v *visit) announce() error {
+	name := v.r.PostFormValue("release")
+	return v.act("/v1/actions/announce", web.Announce{Release: name}, homeOf(registry.KindRelease, name)+"?done=announce")
 }

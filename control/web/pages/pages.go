@@ -212,15 +212,26 @@ type frame struct {
 
 // render answers with a page.
 func (v *visit) render(status int, name, title string, body any) error {
+	text, err := v.write(name, title, body)
+	if err == nil {
+		v.send(status, text)
+	}
+	return err
+}
+
+// write returns a page.
+func (v *visit) write(name, title string, body any) ([]byte, error) {
 	var out bytes.Buffer
 	f := frame{v.Title, title, v.r.URL.Path, v.user, notice(v.r.URL.Query().Get("done")), body, v.now}
-	if err := v.templates[name].ExecuteTemplate(&out, "layout", f); err != nil {
-		return err
-	}
+	err := v.templates[name].ExecuteTemplate(&out, "layout", f)
+	return out.Bytes(), err
+}
+
+// send answers with a page that was written.
+func (v *visit) send(status int, page []byte) {
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
-	_, _ = v.w.Write(out.Bytes()) // the browser may be gone
-	return nil
+	_, _ = v.w.Write(page) // the browser may be gone
 }
 
 // show answers with a page that worked.
@@ -238,6 +249,7 @@ func notice(done string) string {
 		"deleted":  "Deleted.",
 		"crawl":    "A crawl is queued.",
 		"scan":     "A scan is queued.",
+		"announce": "Mirrors are about to be told.",
 		"publish":  "A snapshot is about to be published.",
 		"rollback": "The old snapshot is about to be published again.",
 		"password": "The password is set.",

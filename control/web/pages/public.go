@@ -58,7 +58,7 @@ func filterOf(q url.Values) filter {
 	}
 }
 
-// A mirrorsPage is the list of mirrors.
+// A mirrorsPage is what the list of mirrors shows.
 type mirrorsPage struct {
 	Filter    filter
 	Countries []nation
@@ -75,12 +75,31 @@ type nation struct {
 	Mirrors []mirror
 }
 
+// mirrorsPage is the list of mirrors. What nobody in particular sees is written
+// once for a view.
 func (v *visit) mirrorsPage() error {
 	view, err := v.view()
 	if err != nil {
 		return err
 	}
 	f := filterOf(v.r.URL.Query())
+	v.public()
+	if v.user != nil || v.r.URL.Query().Get("done") != "" {
+		return v.show("mirrors", "Mirrors", view.list(f))
+	}
+	page := v.views.list(view, f)
+	if page == nil {
+		if page, err = v.write("mirrors", "Mirrors", view.list(f)); err != nil {
+			return err
+		}
+		v.views.keep(view, f, page)
+	}
+	v.send(http.StatusOK, page)
+	return nil
+}
+
+// list returns the mirrors that a filter leaves.
+func (view *view) list(f filter) mirrorsPage {
 	p := mirrorsPage{Filter: f, AllCountries: view.countries, AllCategories: view.categories, AllProducts: view.products, Schemes: schemes()}
 	for _, product := range view.products {
 		for _, version := range product.Versions {
@@ -103,8 +122,7 @@ func (v *visit) mirrorsPage() error {
 		last.Mirrors = append(last.Mirrors, shown)
 		p.Count++
 	}
-	v.public()
-	return v.show("mirrors", "Mirrors", p)
+	return p
 }
 
 func sorted(list []string) []string {

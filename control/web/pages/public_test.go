@@ -85,9 +85,18 @@ func TestLift(t *testing.T) {
 	p.browser().get("/mirror/uni-x/de1").want(t, 200, "https://de1.example.org/hushhush", "pub/os/44")
 }
 
-// TestCaches shows that nobody's page comes to another.
+// TestCaches shows that nobody's page comes to another, and that one that is
+// kept goes when something changes.
 func TestCaches(t *testing.T) {
 	p := run(t)
+	p.as("alice").get("/mirrors?country=DE").want(t, 200, ">alice<")
+	p.browser().get("/mirrors?country=DE&done=saved").want(t, 200, "Saved.")
+	for range 2 {
+		p.browser().get("/mirrors?country=DE").want(t, 200, "de1", "Sign in").lacks(t, "alice", "Saved.")
+	}
+	p.as("alice").get("/mirrors?country=DE").want(t, 200, ">alice<")
+	p.as("root").post("/edit/site/uni-x", "revision", "1", "admins", "alice", "private", "on", "state", "approved", "user_active", "on", "admin_active", "on").want(t, 303)
+	p.browser().get("/mirrors?country=DE").want(t, 200).lacks(t, "de1.example")
 	if got := p.browser().get("/mirrors").header; got.Get("Cache-Control") != "public, max-age=60" || got.Get("Vary") != "Cookie" {
 		t.Errorf("nobody: %v", got)
 	}

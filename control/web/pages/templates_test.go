@@ -7,10 +7,21 @@ import (
 
 func TestLink(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
-		{"https://x.example.org/os", "https://x.example.org/os"}, {"rsync://x.example.org/os", "rsync://x.example.org/os"},
-		{"http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080/"}, {"ftp://x/", "ftp://x/"},
-		{"javascript:alert(1)", ""}, {"JavaScript://x.example.org/%0aalert(1)", ""}, {"data:text/html,x", ""}, {"//x.example.org/", ""}, {"/x", ""},
-		{"https://user@x.example.org/", ""}, {"https:x", ""}, {"https://", ""}, {" https://x", ""}, {"file:///etc/passwd", ""}, {"\x00https://x", ""},
+		{"https://x.example.org/os", "https://x.example.org/os"},
+		{"rsync://x.example.org/os", "rsync://x.example.org/os"},
+		{"http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080/"},
+		{"ftp://x/", "ftp://x/"},
+		{"javascript:alert(1)", ""},
+		{"JavaScript://x.example.org/%0aalert(1)", ""},
+		{"data:text/html,x", ""},
+		{"//x.example.org/", ""},
+		{"/x", ""},
+		{"https://user@x.example.org/", ""},
+		{"https:x", ""},
+		{"https://", ""},
+		{" https://x", ""},
+		{"file:///etc/passwd", ""},
+		{"\x00https://x", ""},
 	} {
 		if got := string(link(tt.in)); got != tt.want {
 			t.Errorf("link(%q) = %q, want %q", tt.in, got, tt.want)
@@ -24,8 +35,12 @@ func TestAgo(t *testing.T) {
 		d    time.Duration
 		want string
 	}{
-		{0, "just now"}, {time.Minute, "1 minute ago"}, {119 * time.Minute, "119 minutes ago"}, {3 * time.Hour, "3 hours ago"},
-		{72 * time.Hour, "3 days ago"}, {-3 * time.Hour, "in 3 hours"},
+		{0, "just now"},
+		{time.Minute, "1 minute ago"},
+		{119 * time.Minute, "119 minutes ago"},
+		{3 * time.Hour, "3 hours ago"},
+		{72 * time.Hour, "3 days ago"},
+		{-3 * time.Hour, "in 3 hours"},
 	} {
 		if got := ago(now.Add(-tt.d), now); got != tt.want {
 			t.Errorf("%v: %q, want %q", tt.d, got, tt.want)

@@ -5,6 +5,7 @@ import (
 	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -346,4 +347,22 @@ func (p *plane) listing(host string, paths ...string) {
 	if err := p.store.PutListing(p.t.Context(), l); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// raw asks for a page and does not look at it.
+func (b *browser) raw(path string) int {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.url+path, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	response, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		b.t.Fatal(err)
+	}
+	return response.StatusCode
 }
