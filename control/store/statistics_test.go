@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -54,4 +56,25 @@ func TestCountsWhileAging(t *testing.T) {
 			t.Errorf("no counts of %v", want)
 		}
 	})
+}
+
+// BenchmarkAddCounts asks what a batch of 1,000 counts costs with SQLite.
+func BenchmarkAddCounts(b *testing.B) {
+	s, err := store.Open(b.Context(), store.Config{Database: "sqlite:" + filepath.Join(b.TempDir(), "control.db")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	at, batch := time.Now(), int64(0)
+	for b.Loop() {
+		batch++
+		at = at.Add(time.Minute)
+		var counts []store.Count
+		for i := range 1000 {
+			counts = append(counts, store.Count{At: at, Category: "os", Dimension: "host", Name: fmt.Sprint(i), Count: 1})
+		}
+		if err := s.AddCounts(b.Context(), "edge1", batch, counts); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -13,7 +13,9 @@ import (
 
 // StatisticsConfig says what becomes of the counts of answers, by category,
 // country, repository, architecture, host and kind, which go to the control
-// plane of source.control. No address of a client is in them.
+// plane of source.control. No address of a client is in them. The control plane
+// knows an edge by its token, which no other edge may have: else the counts of
+// one would pass for those of the other sent again.
 type StatisticsConfig struct {
 	// Disabled makes the edge count nothing and send nothing.
 	Disabled bool `yaml:"disabled"`

@@ -1,6 +1,7 @@
 package statistics
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -215,6 +216,21 @@ func BenchmarkAdd(b *testing.B) {
 			}
 		})
 	})
+}
+
+// BenchmarkCounter asks what a new snapshot of a million directories costs.
+func BenchmarkCounter(b *testing.B) {
+	s := &snapshot.Snapshot{Categories: []snapshot.Category{{Name: "os", Path: "os"}}, Directories: []snapshot.Directory{{Path: "os"}}}
+	for v := range 1000 {
+		repository := fmt.Sprintf("os/releases/%04d", v)
+		s.Repositories = append(s.Repositories, snapshot.Repository{Name: repository, Arch: "x86_64", Path: repository})
+		for d := range 1000 {
+			s.Directories = append(s.Directories, snapshot.Directory{Path: fmt.Sprintf("%s/x86_64/os/Packages/%04d", repository, d)})
+		}
+	}
+	for b.Loop() {
+		newCounter(s)
+	}
 }
 
 func BenchmarkDrain(b *testing.B) {
