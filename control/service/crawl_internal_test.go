@@ -295,16 +295,24 @@ func TestStanding(t *testing.T) {
 			{crawl.Full, crawl.Failed, "", "out"}, {crawl.Canary, crawl.OK, "", "out"}, {crawl.Metadata, crawl.OK, "", ""},
 		}},
 		{"what we broke off says nothing", []step{
-			{crawl.Full, crawl.Failed, "", "out"}, {crawl.Full, crawl.Interrupted, "", "out"}, {crawl.Full, crawl.OK, "", ""},
+			{crawl.Full, crawl.Failed, "", "out"},
+			{crawl.Full, crawl.Interrupted, "", "out"},
+			{crawl.Full, crawl.OK, "", ""},
 			{crawl.Full, crawl.Interrupted, "", ""},
 		}},
 		{"it does not want to be crawled", []step{
-			{crawl.Full, crawl.OptedOut, "", "out"}, {crawl.Full, crawl.OptedOut, "", "out"}, {crawl.Full, crawl.OptedOut, "", "out"},
+			{crawl.Full, crawl.OptedOut, "", "out"},
+			{crawl.Full, crawl.OptedOut, "", "out"},
+			{crawl.Full, crawl.OptedOut, "", "out"},
 			{crawl.Full, crawl.OK, "", ""},
 		}},
 		{"it is empty again and again", []step{
-			{crawl.Full, crawl.OK, "", ""}, {crawl.Full, crawl.Empty, "gone", "held"}, {crawl.Full, crawl.Empty, "gone", "held"},
-			{crawl.Full, crawl.Empty, "gone", "suspended"}, {crawl.Canary, crawl.OK, "", "suspended"}, {crawl.Full, crawl.OK, "much is gone", "suspended"},
+			{crawl.Full, crawl.OK, "", ""},
+			{crawl.Full, crawl.Empty, "gone", "held"},
+			{crawl.Full, crawl.Empty, "gone", "held"},
+			{crawl.Full, crawl.Empty, "gone", "suspended"},
+			{crawl.Canary, crawl.OK, "", "suspended"},
+			{crawl.Full, crawl.OK, "much is gone", "suspended"},
 			{crawl.Quick, crawl.OK, "", ""},
 		}},
 		{"time runs out", []step{

@@ -61,6 +61,8 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 	}
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
+	_, done := s.board.begin("scan of " + category)
+	defer done()
 	last, err := s.lastScan(ctx, category)
 	if err != nil {
 		return "", err

@@ -51,7 +51,7 @@ func (k *crawling) counted(r *crawl.Report) (past []crawl.Past) {
 
 // outcomeOf returns the outcome of a name.
 func outcomeOf(name string) crawl.Outcome {
-	for o := crawl.OK; o < crawl.Interrupted; o++ {
+	for o := range crawl.Interrupted {
 		if o.String() == name {
 			return o
 		}
