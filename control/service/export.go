@@ -1,7 +1,9 @@
 package service
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,23 +40,28 @@ func (c *ExportCommand) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var text strings.Builder
-	notes, err := c.write(&text, in)
-	for _, note := range notes {
-		fmt.Fprintln(os.Stderr, "waypost export:", note)
+	if c.Out == "" {
+		return c.print(out, in)
 	}
+	partial := c.Out + ".partial"
+	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // others read it
 	if err != nil {
 		return err
 	}
-	if c.Out == "" {
-		_, err = io.WriteString(out, text.String())
-		return err
-	}
-	partial := c.Out + ".partial"
-	if err = os.WriteFile(partial, []byte(text.String()), 0o644); err != nil { //nolint:gosec // others read it
-		return err
+	if err = errors.Join(c.print(f, in), f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(partial))
 	}
 	return os.Rename(partial, c.Out)
+}
+
+// print writes the export, and its notes to standard error.
+func (c *ExportCommand) print(to io.Writer, in publish.Inputs) error {
+	w := bufio.NewWriterSize(to, 1<<20)
+	notes, err := c.write(w, in)
+	for _, note := range notes {
+		fmt.Fprintln(os.Stderr, "waypost export:", note)
+	}
+	return errors.Join(err, w.Flush())
 }
 
 // write writes the export, and returns notes of what it cannot say.

@@ -31,9 +31,14 @@ const (
 // until the next snapshot.
 const largestKept = 8 << 20
 
+// longestExport is how long a large one may take to be made and to leave.
+const longestExport = 15 * time.Minute
+
 // exports are those of the last snapshot, by format. All that ask for one at the
 // same time wait for one to make it.
 type exports struct {
+	large sync.Mutex // one that is large is written at a time
+
 	mu   sync.Mutex
 	of   string              // guarded by mu; the ETag of the manifest
 	made map[string]exported // guarded by mu
@@ -46,15 +51,15 @@ type exported struct {
 	until time.Time // when an embargo ends and it is another one; zero: never
 }
 
-// export answers with an export: those that are public to all, the ACL to who is
-// pulled from, the filter to who pulls, the others to administrators.
+// export answers with an export: those that are public and not large to all, the
+// ACL to who is pulled from, the filter to who pulls, the others to administrators.
 func (s *server) export(c *call) error {
 	name := c.PathValue("format")
 	format, ok := export.Find(name)
 	if !ok && name != rsyncACL && name != rsyncFilter {
 		return fail(http.StatusNotFound, "there is no export %.40q; there are: %s", name, strings.Join(exportNames(), ", "))
 	}
-	if ok && format.Public {
+	if ok && format.Public && !format.Large {
 		return s.exportSnapshot(c, format)
 	}
 	if err := s.authenticate(c, registry.ScopeRead); err != nil {
@@ -66,9 +71,9 @@ func (s *server) export(c *call) error {
 	case name == rsyncFilter:
 		return s.exportFilter(c)
 	case !c.caller.admin():
-		return fail(http.StatusForbidden, "the export %s names private mirrors: it is for administrators", name)
+		return fail(http.StatusForbidden, "the export %s is large, or names private mirrors: it is for administrators", name)
 	}
-	return s.exportSnapshot(c, format)
+	return s.exportLarge(c, format)
 }
 
 func exportNames() (names []string) {
@@ -91,11 +96,44 @@ func (s *server) exportSnapshot(c *call, format export.Format) error {
 	if err != nil {
 		return err
 	}
-	keep := "private, no-cache"
-	if format.Public {
-		keep = "public, max-age=60"
+	c.send(e, format.Type, "public, max-age=60")
+	return nil
+}
+
+// exportLarge writes the snapshot that was published last straight to the
+// caller, one at a time. An answer that fails in the middle is broken off.
+func (s *server) exportLarge(c *call, format export.Format) error {
+	if err := c.known(nil); err != nil {
+		return err
 	}
-	c.send(e, format.Type, keep)
+	m, of, err := s.manifest(c.Context())
+	if err != nil {
+		return err
+	}
+	s.exports.large.Lock()
+	defer s.exports.large.Unlock()
+	snap, err := s.publishedSnapshot(c.Context(), m)
+	if err != nil {
+		return err
+	}
+	at, _ := asOf(snap, s.Now())
+	tag := tagOf(fmt.Appendf(nil, "%s %s %d", of, format.Name, at.UnixNano()))
+	if c.tag("If-None-Match") == tag {
+		c.send(exported{tag: tag}, format.Type, "private, no-cache")
+		return nil
+	}
+	deadlines(c.w, c.Request, longestExport)
+	h := c.w.Header()
+	h.Set("ETag", tag)
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Content-Type", format.Type)
+	if c.Method == http.MethodHead {
+		return nil
+	}
+	if _, err = format.Write(c.w, snap, at); err != nil {
+		s.Log.Info("an export was broken off", "format", format.Name, "error", err)
+		panic(http.ErrAbortHandler)
+	}
 	return nil
 }
 
@@ -140,13 +178,9 @@ func (x *exports) get(ctx context.Context, s *server, m store.Manifest, of strin
 
 // makeExport writes the snapshot of a manifest.
 func (s *server) makeExport(ctx context.Context, m store.Manifest, format export.Format) (exported, error) {
-	manifest, _, err := wire.OpenUnverified(m.Data) // it is our own, out of our own database
+	snap, err := s.publishedSnapshot(ctx, m)
 	if err != nil {
-		return exported{}, fmt.Errorf("exporting version %d: %w", m.Version, err)
-	}
-	snap, err := wire.Decode(manifest, func(h wire.Hash) ([]byte, error) { return s.Store.Section(ctx, h.String()) })
-	if err != nil {
-		return exported{}, fmt.Errorf("exporting version %d: %w", m.Version, err)
+		return exported{}, err
 	}
 	at, until := asOf(snap, s.Now())
 	var text bytes.Buffer
@@ -156,6 +190,19 @@ func (s *server) makeExport(ctx context.Context, m store.Manifest, format export
 	}
 	s.Log.Debug("export made", "format", format.Name, "version", m.Version, "bytes", text.Len(), "notes", strings.Join(notes, "; "))
 	return exported{tag: tagOf(text.Bytes()), text: text.Bytes(), until: until}, nil
+}
+
+// publishedSnapshot returns the snapshot of a manifest.
+func (s *server) publishedSnapshot(ctx context.Context, m store.Manifest) (*snapshot.Snapshot, error) {
+	manifest, _, err := wire.OpenUnverified(m.Data) // it is our own, out of our own database
+	if err != nil {
+		return nil, fmt.Errorf("exporting version %d: %w", m.Version, err)
+	}
+	snap, err := wire.Decode(manifest, func(h wire.Hash) ([]byte, error) { return s.Store.Section(ctx, h.String()) })
+	if err != nil {
+		return nil, fmt.Errorf("exporting version %d: %w", m.Version, err)
+	}
+	return snap, nil
 }
 
 // asOf returns the time at which a snapshot came to say what it says now, so

@@ -66,8 +66,8 @@ func (s *server) routes() []route {
 			query: []string{"dimension", "category", "span", "from", "to", "limit"}, out: Counts{}, do: s.counts,
 		},
 		{
-			method: "GET", path: "/v1/exports/{format}", text: "What is published, for other programs. Open to all: json, text, html, mirrorlists, nginx, apache, haproxy, varnish, " +
-				"squid-refresh, squid-storeid. With a token with the scope read: rsync-acl (upstream), rsync-filter (categories, since, strip). For administrators: catalog, mirrormanager.",
+			method: "GET", path: "/v1/exports/{format}", text: "What is published, for other programs. Open to all: json, text, html, nginx, apache, haproxy, varnish, " +
+				"squid-refresh, squid-storeid. With a token with the scope read: rsync-acl (upstream), rsync-filter (categories, since, strip). For administrators: mirrorlists (a tar archive), catalog, mirrormanager.",
 			query: []string{"upstream", "categories", "since", "strip"}, do: s.export,
 		},
 		{method: "GET", path: "/v1/snapshot/sections/{sha256}", scope: registry.ScopeEdge, text: "A section of a snapshot.", do: s.serveSection},

@@ -21,6 +21,10 @@ type Format struct {
 	// host, none that is down, and nothing under embargo.
 	Public bool
 
+	// Large means that it may have hundreds of megabytes, at the size of Fedora:
+	// write it to where it goes, not into memory.
+	Large bool
+
 	write func(w io.Writer, s *snapshot.Snapshot, now time.Time) (notes []string, err error)
 }
 
@@ -40,18 +44,18 @@ const (
 // registry and not of a snapshot, are not among them.
 func Formats() []Format {
 	return []Format{
-		{"json", "application/json", true, noNotes(JSON)},
-		{"text", plain, true, noNotes(Text)},
-		{"html", "text/html; charset=utf-8", true, noNotes(HTML)},
-		{"mirrorlists", "application/x-tar", true, noNotes(MirrorlistsTar)},
-		{"nginx", plain, true, noNotes(Nginx)},
-		{"apache", plain, true, noNotes(Apache)},
-		{"haproxy", plain, true, noNotes(HAProxy)},
-		{"varnish", plain, true, noNotes(Varnish)},
-		{"squid-refresh", plain, true, noNotes(SquidRefresh)},
-		{"squid-storeid", plain, true, noNotes(SquidStoreID)},
-		{"catalog", "application/yaml", false, catalog.Encode},
-		{"mirrormanager", binary, false, cache},
+		{"json", "application/json", true, false, noNotes(JSON)},
+		{"text", plain, true, false, noNotes(Text)},
+		{"html", "text/html; charset=utf-8", true, false, noNotes(HTML)},
+		{"mirrorlists", "application/x-tar", true, true, noNotes(MirrorlistsTar)},
+		{"nginx", plain, true, false, noNotes(Nginx)},
+		{"apache", plain, true, false, noNotes(Apache)},
+		{"haproxy", plain, true, false, noNotes(HAProxy)},
+		{"varnish", plain, true, false, noNotes(Varnish)},
+		{"squid-refresh", plain, true, false, noNotes(SquidRefresh)},
+		{"squid-storeid", plain, true, false, noNotes(SquidStoreID)},
+		{"catalog", "application/yaml", false, true, catalog.Encode},
+		{"mirrormanager", binary, false, true, cache},
 	}
 }
 
