@@ -370,23 +370,52 @@ func (c *crawler) anyFile(ctx context.Context, u *URLFacts) (path string, ok boo
 	return strings.TrimSpace(path), false
 }
 
-// candidates returns up to n readable files, the first metadata file and
-// others by chance.
+// candidates returns files that are likely to be there: of what the host held
+// when it was looked at last, for it may carry but a part of the tree, the first
+// metadata file and others by chance, n in all. A crawl that looks at content
+// takes as many of the whole tree besides.
 func (c *crawler) candidates(n int) (refs []pos) {
-	least := pos{dir: ^uint32(0)}
-	for ref := range c.meta {
-		if c.ledger.tree.Directories[ref.dir].Readable && comparePos(ref, least) < 0 {
-			least = ref
-		}
-	}
-	if least.dir != ^uint32(0) {
+	held := func(d int) bool { return c.job.Previous.Holds.Has(c.ledger.number[d]) }
+	all := func(int) bool { return true }
+	if least, ok := c.firstMetadata(held); ok {
 		refs = append(refs, least)
 	}
+	refs = c.someFiles(refs, n, held)
+	if len(refs) > 0 && c.job.Mode == Canary {
+		return refs
+	}
+	before := len(refs)
+	if least, ok := c.firstMetadata(all); ok {
+		refs = append(refs, least)
+	}
+	return c.someFiles(refs, before+n, all)
+}
+
+// firstMetadata returns the first metadata file of some directories.
+func (c *crawler) firstMetadata(of func(d int) bool) (least pos, ok bool) {
+	for ref := range c.meta {
+		readable := c.ledger.tree.Directories[ref.dir].Readable
+		if readable && of(int(ref.dir)) && (!ok || comparePos(ref, least) < 0) {
+			least, ok = ref, true
+		}
+	}
+	return least, ok
+}
+
+// someFiles adds files of some directories by chance, up to n.
+func (c *crawler) someFiles(refs []pos, n int, of func(d int) bool) []pos {
 	dirs := c.ledger.tree.Directories
-	for try := 0; try < 50 && len(refs) < n && len(dirs) > 0; try++ {
-		d := c.rand.IntN(len(dirs))
-		if files := dirs[d].Files; dirs[d].Readable && len(files) > 0 {
-			refs = append(refs, pos{dir: uint32(d), file: uint32(c.rand.IntN(len(files)))})
+	for len(refs) < n && len(dirs) > 0 {
+		start, found := c.rand.IntN(len(dirs)), false
+		for i := range dirs {
+			d := (start + i) % len(dirs)
+			if files := dirs[d].Files; dirs[d].Readable && len(files) > 0 && of(d) {
+				refs, found = append(refs, pos{dir: uint32(d), file: uint32(c.rand.IntN(len(files)))}), true
+				break
+			}
+		}
+		if !found {
+			break
 		}
 	}
 	return refs

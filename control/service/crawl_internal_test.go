@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -273,6 +274,54 @@ func TestHeld(t *testing.T) {
 	}
 	if got := w.log.told("host-leak"); got != 1 { // the mirror has what is under embargo in the open
 		t.Errorf("told %d times of a leak", got)
+	}
+}
+
+// TestPartOfTheTree: the canary looks for what the host held, not for what it
+// never had.
+func TestPartOfTheTree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.set(func() { w.gone = map[string]bool{"/a/f": true, "/b/f": true, "/c/f": true} })
+	if got := w.look(t, "full"); !got.Out.IsZero() || w.listed(t, "a") || !w.listed(t, "d") {
+		t.Fatalf("a part of the tree: %+v", got)
+	}
+	for range 5 {
+		if got := w.look(t, "canary"); !got.Out.IsZero() {
+			t.Fatalf("out: %+v", got)
+		}
+	}
+	w.set(func() { w.gone["/d/f"] = true })
+	if got := w.look(t, "canary"); got.Out.IsZero() {
+		t.Error("in lists, though what it held is gone")
+	}
+}
+
+// TestEndingCertificates looks at what is worth a message.
+func TestEndingCertificates(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	r := &crawl.Report{URLs: []crawl.URLFacts{
+		{URL: "https://good", Expires: now.Add(30 * 24 * time.Hour)},
+		{URL: "http://plain"},
+		{URL: "https://soon", Expires: now.Add(13 * 24 * time.Hour)},
+		{URL: "https://bad", Certificate: "for another name"},
+	}}
+	want := []string{"  https://soon: it ends at 2001-09-22T01:46:40Z", "  https://bad: for another name"}
+	if got := endingCertificates(r, now); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestContacts: a host's, its site's and its administrators' addresses, once.
+func TestContacts(t *testing.T) {
+	site := &registry.Site{Name: "s", Admins: []string{"alice", "bob", "gone"}, Contacts: []string{"site@example.org"}}
+	host := &registry.Host{Site: "s", Name: "m", Contacts: []string{"site@example.org", "host@example.org"}}
+	w := registry.NewWorld(slices.Values([]registry.Object{
+		site, host, &registry.User{Name: "alice", Mail: "alice@example.org"}, &registry.User{Name: "bob"},
+		&registry.User{Name: "gone", Mail: "gone@example.org", Disabled: true},
+	}))
+	if got, want := contacts(w, site, host), []string{"alice@example.org", "host@example.org", "site@example.org"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
