@@ -2,10 +2,13 @@ package service
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"mime"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -194,4 +197,29 @@ func decoded(list []string) (out []string) {
 		out = append(out, text)
 	}
 	return out
+}
+
+func TestNotifyConfig(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "control.yaml")
+	for text, want := range map[string]string{
+		"{mail: {server: mail.example.org, from: m@example.org, user: u, password_file: word}, operators: [ops@example.org]}": "",
+		"{mail: {server: mail.example.org, from: nobody}}":                                                                    "control.notify.mail.from",
+		"{mail: {server: mail.example.org, from: m@example.org, user: u, password_file: gone}}":                               "no such file",
+		"{mail: {server: mail.example.org, from: m@example.org, tls: maybe}}":                                                 "starttls, implicit or none",
+		"{webhooks: [{url: 'https://a.example.org', events: [host-disabled, scan-held], secret_file: word}]}":                 "16 bytes",
+		"{webhooks: [{url: 'https://a.example.org', event: host-disabled}]}":                                                  "event",
+		"{webhooks: [{url: 'https://a.example.org', events: [host-away]}]}":                                                   `"host-away"`,
+		"{operators: [ops@example.org]}":                                                                                      "want mail beside it",
+		"{digest_every: 10m, mail: {server: '127.0.0.1:25', from: 'Mirrors <m@example.org>', tls: none}}":                     "",
+	} {
+		config := "control:\n  data_dir: data\n  listen: \"127.0.0.1:0\"\n  notify: " + text + "\n"
+		if err := errors.Join(os.WriteFile(file, []byte(config), 0o600), os.WriteFile(filepath.Join(dir, "word"), []byte("geheim\n"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ReadConfig(file)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 }
