@@ -22,7 +22,8 @@ type Config struct {
 	// kept. Required.
 	DataDir string `yaml:"data_dir"`
 
-	// Listen is where the API, check-ins and snapshots for edges are. Required.
+	// Listen is where pages, the API, check-ins and snapshots for edges are.
+	// Required.
 	Listen netip.AddrPort `yaml:"listen"`
 
 	// TrustedProxies are the peers whose X-Forwarded-For and X-Forwarded-Proto

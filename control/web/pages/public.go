@@ -99,9 +99,9 @@ func (v *visit) mirrorsPage() error {
 }
 
 // list returns the mirrors that a filter leaves.
-func (view *view) list(f filter) mirrorsPage {
-	p := mirrorsPage{Filter: f, AllCountries: view.countries, AllCategories: view.categories, AllProducts: view.products, Schemes: schemes()}
-	for _, product := range view.products {
+func (v *view) list(f filter) mirrorsPage {
+	p := mirrorsPage{Filter: f, AllCountries: v.countries, AllCategories: v.categories, AllProducts: v.products, Schemes: schemes()}
+	for _, product := range v.products {
 		for _, version := range product.Versions {
 			if f.Product == "" || f.Product == product.Name {
 				p.AllVersions = append(p.AllVersions, version.Name)
@@ -110,7 +110,7 @@ func (view *view) list(f filter) mirrorsPage {
 		}
 	}
 	p.AllVersions, p.AllArches = sorted(p.AllVersions), sorted(p.AllArches)
-	for _, m := range view.mirrors {
+	for _, m := range v.mirrors {
 		shown, ok := f.apply(m)
 		if !ok {
 			continue

@@ -361,7 +361,7 @@ func (b *browser) raw(path string) int {
 		b.t.Fatal(err)
 	}
 	_, err = io.Copy(io.Discard, response.Body)
-	if err := errors.Join(err, response.Body.Close()); err != nil {
+	if err = errors.Join(err, response.Body.Close()); err != nil {
 		b.t.Fatal(err)
 	}
 	return response.StatusCode
