@@ -17,6 +17,7 @@ import (
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/store/blob"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/snapshot/wire"
 )
 
 // Inputs reads all that a snapshot is built from, with whole trees: two million
@@ -62,7 +63,7 @@ func (p *Publisher) lean(ctx context.Context) (Inputs, error) {
 	}
 	key := contentKey(in.World, scans, history)
 	if p.kept.content == nil || p.kept.key != key {
-		p.kept = kept{} // not two of them at a time
+		p.kept, p.encoder = kept{}, wire.Encoder{} // not two contents at a time
 		content, bad := p.readContent(ctx, in, scans)
 		if bad != nil {
 			return in, bad

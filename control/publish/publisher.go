@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -32,8 +33,9 @@ type Publisher struct {
 	// Keep is how many snapshots are kept, to roll back to.
 	Keep int
 
-	mu   sync.Mutex
-	kept kept // guarded by mu
+	mu      sync.Mutex
+	kept    kept         // guarded by mu
+	encoder wire.Encoder // guarded by mu
 }
 
 // ErrBusy says that another process publishes now.
@@ -43,12 +45,17 @@ var ErrBusy = errors.New("another process is publishing")
 // is renewed four times as often: one that was killed keeps nobody waiting long.
 const lease = 20 * time.Second
 
+// thrift is how much garbage, in percent of what is in use, may pile up while
+// there is a publication, which has half a gigabyte in use.
+const thrift = 50
+
 // Publish publishes what the store knows now, unless it is the same as last
 // time and that is younger than Refresh. It returns the version in force.
 func (p *Publisher) Publish(ctx context.Context) (version uint64, err error) {
 	err = p.alone(ctx, func(l store.Lease) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		defer debug.SetGCPercent(debug.SetGCPercent(thrift))
 		in, bad := p.lean(ctx)
 		if bad != nil {
 			return bad
@@ -150,9 +157,9 @@ const batch = 8 << 20
 
 // encode puts a snapshot's sections, but for those that are there: they have a
 // manifest already.
-func (p *Publisher) encode(ctx context.Context, snap *snapshot.Snapshot, there []string) (*wire.Manifest, error) {
-	known := make(map[string]bool, len(there))
-	for _, name := range there {
+func (p *Publisher) encode(ctx context.Context, snap *snapshot.Snapshot, published []string) (*wire.Manifest, error) {
+	known := make(map[string]bool, len(published))
+	for _, name := range published {
 		known[name] = true
 	}
 	var fresh [][]byte
@@ -162,8 +169,9 @@ func (p *Publisher) encode(ctx context.Context, snap *snapshot.Snapshot, there [
 		fresh, size = nil, 0
 		return p.Store.PutSections(ctx, list...)
 	}
-	m, err := wire.Encode(snap, func(h wire.Hash, data []byte) error {
-		if known[h.String()] {
+	there := func(h wire.Hash) bool { return known[h.String()] }
+	m, err := p.encoder.Encode(snap, there, func(h wire.Hash, data []byte) error {
+		if there(h) {
 			return nil
 		}
 		fresh, size = append(fresh, data), size+len(data)

@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 
 // A scale is how much there is.
 type scale struct {
-	Do       string // fill, or publish
+	Do       string // fill, publish or rescan
 	Database string
 
 	Hosts, Directories, Files int
@@ -126,9 +126,13 @@ func scaleChild(order string) {
 	try(json.Unmarshal([]byte(order), &o))
 	db, err := store.Open(context.Background(), store.Config{Database: o.Database})
 	try(err)
-	if o.Do == "fill" {
+	switch o.Do {
+	case "fill":
 		o.fill(db)
 		fmt.Println("[]")
+		return
+	case "rescan":
+		o.changeTree(db)
 		return
 	}
 	key, err := wire.NewKey()
@@ -139,7 +143,12 @@ func scaleChild(order string) {
 	costs := []cost{measure("cold", p)}
 	o.changeHost(db)
 	costs = append(costs, measure("change", p))
-	o.changeTree(db)
+	o.Do = "rescan" // what that takes is not what publishing takes
+	text, err := json.Marshal(o)
+	try(err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), scaleVariable+"="+string(text))
+	try(cmd.Run())
 	costs = append(costs, measure("tree", p))
 	try(json.NewEncoder(os.Stdout).Encode(costs))
 }

@@ -175,6 +175,12 @@ func (f *Files) OlderVersion(file uint32, sum []byte) (version uint32, ok bool) 
 	return 0, false
 }
 
+// Shares reports whether f and g have the same columns: one came from the other
+// by [Files.WithHoles] or [Files.WithOlder], or both from a third.
+func (f *Files) Shares(g *Files) bool {
+	return len(f.version) > 0 && len(f.version) == len(g.version) && &f.version[0] == &g.version[0]
+}
+
 // A FileBuilder collects files in any order. The zero value is ready. It is
 // for one goroutine.
 type FileBuilder struct {

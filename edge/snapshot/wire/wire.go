@@ -51,12 +51,9 @@ package wire
 
 import (
 	"fmt"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -88,42 +85,7 @@ func NextVersion(previous uint64, now time.Time) uint64 {
 // names. Put keeps the slice. It costs about a second of two processors at
 // 1,000 hosts × 200,000 directories × 2,000,000 files.
 func Encode(s *snapshot.Snapshot, put func(Hash, []byte) error) (*Manifest, error) {
-	e, err := newEncoder(s)
-	if err != nil {
-		return nil, fmt.Errorf("encoding snapshot %d: %w", s.Version, err)
-	}
-	m := &Manifest{Version: s.Version, Created: s.Created.UTC().Truncate(time.Millisecond)}
-	z, err := newPacker()
-	if err != nil {
-		return nil, err
-	}
-	defer z.Close() //nolint:errcheck // nothing is written by it
-	parts := e.parts()
-	m.Sections = make([]Section, len(parts))
-	var mu sync.Mutex
-	given := map[Hash]bool{}
-	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, p := range parts {
-		group.Go(func() error {
-			section, data, bad := p.encode(z)
-			if bad != nil {
-				return fmt.Errorf("encoding section %s: %w", &section, bad)
-			}
-			m.Sections[i] = section
-			mu.Lock()
-			defer mu.Unlock()
-			if given[section.Hash] {
-				return nil
-			}
-			given[section.Hash] = true
-			return put(section.Hash, data)
-		})
-	}
-	if err = group.Wait(); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return new(Encoder).Encode(s, func(Hash) bool { return false }, put)
 }
 
 // A part is a section to be.
