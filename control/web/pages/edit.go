@@ -3,11 +3,13 @@ package pages
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/web"
 )
 
 // An editing is a form for one object: a new one, or one that is there.
@@ -59,6 +61,7 @@ func (v *visit) save() error {
 		doc["carries"] = list
 	}
 	if len(wrong) > 0 {
+		e.check(doc, list, wrong)
 		return v.showForm(e, form, wrong, nil, statusOf(nil))
 	}
 	key := e.key
@@ -89,6 +92,32 @@ func (v *visit) save() error {
 		}
 	}
 	return v.to(homeOf(e.kind, key) + "?done=" + done)
+}
+
+// check notes what else is wrong with a form some of which cannot be read, so
+// that all of it is told at once: what the object that is made of the rest says
+// of itself.
+func (e editing) check(patch map[string]any, carried []registry.Carry, wrong noticed) {
+	doc := maps.Clone(e.doc)
+	if doc == nil {
+		doc = map[string]any{}
+	}
+	maps.Copy(doc, patch)
+	maps.DeleteFunc(doc, func(_ string, v any) bool { return v == nil })
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return
+	}
+	o, err := registry.Decode(e.kind, text)
+	if err != nil {
+		return
+	}
+	for _, p := range o.Check() {
+		name := placeOf(web.Problem{Key: p.Key, Text: p.Text}, e.fields, carried)
+		if name != "" && wrong[name] == nil {
+			wrong.add(name, "%s", sentence(p.Text))
+		}
+	}
 }
 
 // keyOf returns the key of a new object.

@@ -232,6 +232,14 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestAllMistakes shows that all mistakes are told at once.
+func TestAllMistakes(t *testing.T) {
+	b := run(t).as("alice")
+	b.post("/edit/host/uni-x/de1", "revision", "1", "bandwidth", "fast", "country", "Germany", "urls:os", "javascript:alert(1)", "tier", "-1").
+		want(t, 422, "Want a number, got", "GERMANY", "Want an http, https", "Want 0 for a master")
+	b.post("/new/host", "bandwidth", "fast", "contacts", "nobody").want(t, 422, "This is needed.", "Want a number", "mail address")
+}
+
 // TestConflict shows that nobody writes over what somebody else wrote.
 func TestConflict(t *testing.T) {
 	p := run(t)

@@ -227,9 +227,11 @@ func (v *visit) hostToken() error {
 	return v.showHost(http.StatusOK, nil, &made)
 }
 
-// crawlNow queues crawls of a host.
+// crawlNow queues crawls of a host. An operator may have what it has lost believed.
 func (v *visit) crawlNow() error {
-	problems, err := denials(v.order("/v1/actions/crawl", web.Crawl{Host: v.key(), Category: v.r.PostFormValue("category")}, nil))
+	problems, err := denials(v.order("/v1/actions/crawl", web.Crawl{
+		Host: v.key(), Category: v.r.PostFormValue("category"), AcceptLoss: v.r.PostFormValue("accept") != "",
+	}, nil))
 	switch {
 	case err != nil:
 		return err

@@ -65,14 +65,18 @@ func TestOutOfOrder(t *testing.T) {
 	p.browser().get("/mirrors").want(t, 200, "up to date", "de1.example.org").lacks(t, "fr1")
 	err = p.store.Settle(t.Context(), store.Settlement{
 		Crawl:    store.Crawl{Host: "uni-x/de1", Category: "os", At: start, Mode: "full", Outcome: "failed", Reason: "no way in", Details: string(facts)},
-		Standing: store.Standing{Host: "uni-x/de1", Category: "os", Out: start, Failures: 5, Reason: "5 crawls were not good"},
+		Standing: store.Standing{Host: "uni-x/de1", Category: "os", Out: start, Held: start, Failures: 5, Reason: "5 crawls were not good"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.clock.Add(61) // a view is a minute old at most
 	p.browser().get("/mirror/uni-x/de1").want(t, 200, "out of order", "the certificate has expired").lacks(t, append(secrets(), "10.9.8.7")...)
-	p.as("alice").get("/host/uni-x/de1").want(t, 200, "in no list", "5 crawls were not good", "no way in", "10.9.8.7", "hidden.de1")
+	p.as("alice").get("/host/uni-x/de1").want(t, 200, "in no list", "5 crawls were not good", "no way in", "10.9.8.7", "hidden.de1").
+		lacks(t, "believe what")
+	p.as("root").get("/host/uni-x/de1").want(t, 200, "believe what it has lost")
+	p.as("root").post("/do/crawl/uni-x/de1", "category", "os", "accept", "on").to(t, "/host/uni-x/de1?done=crawl")
+	p.as("alice").post("/do/crawl/uni-x/de1", "category", "os", "accept", "on").want(t, 422, "administrator")
 }
 
 // TestLift shows that what was under embargo is seen from the moment it ends.

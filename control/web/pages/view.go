@@ -69,6 +69,7 @@ type holding struct {
 	here []bool // by the category's offers
 
 	Out    time.Time // since when it is in no list; zero: it is
+	Held   time.Time // since when it is not believed; zero: it is
 	Reason string    // why
 }
 
@@ -182,7 +183,7 @@ func build(ctx context.Context, s *store.Store, world *registry.World, now time.
 	}
 	for at, standing := range standings {
 		h := b.held[at.Host][at.Category]
-		h.Out, h.Reason = standing.Out, standing.Reason
+		h.Out, h.Held, h.Reason = standing.Out, standing.Held, standing.Reason
 		b.hold(at.Host, at.Category, h)
 	}
 	for _, h := range registry.All[*registry.Host](world) {
