@@ -35,6 +35,7 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /explain", n.explain)
 	mux.HandleFunc("GET /health", n.health)
 	mux.HandleFunc("GET /bgp", n.bgpPage)
+	mux.HandleFunc("GET /bmp", n.bmpPage)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

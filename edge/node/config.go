@@ -122,12 +122,25 @@ type GeoConfig struct {
 
 // ASNConfig says how a client's prefix leads to its origin AS.
 type ASNConfig struct {
-	// File has lines "PREFIX ASN", plain, .gz or .zst.
+	// File has lines "PREFIX ASN", plain or packed by gzip, bzip2 or zstd.
 	File string `yaml:"file"`
+
+	// MRT are tables that route collectors dump, such as those of RIPE RIS and
+	// RouteViews (RFC 6396, TABLE_DUMP_V2), plain or packed by gzip, bzip2 or
+	// zstd. Of a prefix that several files have, the first one counts, and File
+	// before them.
+	MRT []string `yaml:"mrt"`
+
+	// Database are MaxMind DB files with AS numbers, which count last.
+	Database []string `yaml:"database"`
 
 	// BGP learns it from routers. Of a prefix that both have, what came by BGP
 	// counts. Default: no sessions. Needs data_dir.
 	BGP *bgp.Config `yaml:"bgp"`
+
+	// BMP learns it from routers that send what they monitor (RFC 7854). It
+	// counts before files and after BGP.
+	BMP *bgp.MonitorConfig `yaml:"bmp"`
 }
 
 // HTTPConfig is the configuration of the HTTP side.
@@ -210,6 +223,12 @@ func (c *Config) resolve(dir string) {
 		for i := range c.Anycast.Peers {
 			paths = append(paths, &c.Anycast.Peers[i].PasswordFile)
 		}
+	}
+	for i := range c.ASN.MRT {
+		paths = append(paths, &c.ASN.MRT[i])
+	}
+	for i := range c.ASN.Database {
+		paths = append(paths, &c.ASN.Database[i])
 	}
 	for i := range c.Geo.Country {
 		paths = append(paths, &c.Geo.Country[i])
@@ -316,9 +335,14 @@ func note(doc *strict.Doc, key string, err error) {
 	}
 }
 
+// files returns the files that say which AS clients are in.
+func (c *ASNConfig) files() source.ASNFiles {
+	return source.ASNFiles{Text: c.File, MRT: c.MRT, Databases: c.Database}
+}
+
 // files returns the files the edge reads its data from.
 func (c *Config) files() source.Config {
-	f := source.Config{Catalog: c.Source.Catalog, Countries: c.Geo.Country, Cities: c.Geo.City, ASNs: c.ASN.File}
+	f := source.Config{Catalog: c.Source.Catalog, Countries: c.Geo.Country, Cities: c.Geo.City, ASNs: c.ASN.files()}
 	if m := c.Source.MirrorManager; m != nil {
 		f.Cache, f.Continents = m.Cache, m.Continents
 	}

@@ -25,27 +25,39 @@ import (
 	"github.com/waypost/waypost/netblock/bgp"
 )
 
-// checkBGP notes what is wrong with asn.bgp, and fills in its defaults.
+// checkBGP notes what is wrong with asn.bgp and asn.bmp, and fills in their
+// defaults.
 func (c *Config) checkBGP(doc *strict.Doc) {
+	if c.ASN.BMP != nil {
+		notes(doc, "edge.asn.bmp.", c.ASN.BMP.Validate())
+	}
 	if c.ASN.BGP == nil {
 		return
 	}
-	if err := c.ASN.BGP.Validate(); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			doc.Problem("edge.asn.bgp."+key, "%s", text)
-		}
-	}
+	notes(doc, "edge.asn.bgp.", c.ASN.BGP.Validate())
 	if c.DataDir == "" {
 		doc.Problem("edge.data_dir", "want the path of a folder for the tables that came by BGP, from which the edge starts until there are sessions")
 	}
 }
 
+// notes notes each line of an error that begins with a key below prefix.
+func notes(doc *strict.Doc, prefix string, err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.Lines(err.Error()) {
+		key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		doc.Problem(prefix+key, "%s", text)
+	}
+}
+
 // feeds are the inputs of prefix → AS that change by themselves, beside the
-// files that the source reads. All but feed is under mu: the union has a slot
-// for each peer and then one for the files, which is the order of preference.
+// files that the source reads. The union is under mu: it has a slot for each
+// BGP peer, one for what came by BMP and one for the files, which is the order
+// of preference.
 type feeds struct {
-	feed *bgp.Feed // nil: there is none
+	feed    *bgp.Feed    // nil: there is none
+	monitor *bgp.Monitor // nil: there is none
 
 	mu    sync.Mutex // also held while an index takes the place of another
 	union *asn.Union
@@ -54,6 +66,16 @@ type feeds struct {
 // newFeed makes what asn.bgp configures.
 func (n *Node) newFeed() error {
 	c := n.config.ASN.BGP
+	n.feeds.union = asn.NewUnion(2)
+	if c != nil {
+		n.feeds.union = asn.NewUnion(len(c.Peers) + 2)
+	}
+	if m := n.config.ASN.BMP; m != nil {
+		settings := *m
+		settings.Log = n.log
+		settings.Apply = func(t *netblock.Table, changes []netblock.Change) { n.useASNs(n.feeds.union.Slots()-2, t, changes) }
+		n.feeds.monitor = bgp.NewMonitor(&settings)
+	}
 	if c == nil {
 		return nil
 	}
@@ -64,7 +86,6 @@ func (n *Node) newFeed() error {
 	}
 	settings.Log, settings.Apply = n.log, n.useASNs
 	settings.WriteFile = func(path string, data []byte, mode fs.FileMode) error { return durable.WriteFile(path, data, mode) }
-	n.feeds.union = asn.NewUnion(len(c.Peers) + 1)
 	n.feeds.feed = bgp.New(&settings)
 	return nil
 }
@@ -84,20 +105,20 @@ func (n *Node) restoreFeed() {
 // the old tables is worth giving back at once.
 const manyChanges = 10_000
 
-// useASNs puts the table of a BGP peer in use.
-func (n *Node) useASNs(peer int, t *netblock.Table, changes []netblock.Change) {
+// useASNs puts the table of a slot in use: that of a BGP peer, or of BMP.
+func (n *Node) useASNs(slot int, t *netblock.Table, changes []netblock.Change) {
 	began := time.Now()
 	f := &n.feeds
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	changes = f.union.Set(peer, t, changes)
+	changes = f.union.Set(slot, t, changes)
 	v := n.engine.View()
 	if v == nil || len(changes) == 0 {
 		return
 	}
 	n.swap(v.Index.WithASNs(f.union.Table(), changes))
 	if len(changes) >= manyChanges {
-		n.log.Info("a BGP table is in use", "peer", n.config.ASN.BGP.Peers[peer].Address, "prefixes", t.Len(),
+		n.log.Info("a routing table is in use", "of", n.nameOf(slot), "prefixes", t.Len(),
 			"changes", len(changes), "took", time.Since(began).Round(time.Millisecond))
 		go debug.FreeOSMemory()
 	}
@@ -109,10 +130,8 @@ func (n *Node) compile(in index.Inputs) *index.Index {
 	f := &n.feeds
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.feed != nil {
-		f.union.Set(len(n.config.ASN.BGP.Peers), in.ASNs, nil)
-		in.ASNs = f.union.Table()
-	}
+	f.union.Set(f.union.Slots()-1, in.ASNs, nil)
+	in.ASNs = f.union.Table()
 	ix := index.Compile(in)
 	n.use(ix)
 	return ix
@@ -130,22 +149,34 @@ func (n *Node) swap(ix *index.Index) {
 // explainASN adds to an explanation which source gave the client's AS.
 func (n *Node) explainASN(x *answer.Explanation) {
 	f := &n.feeds
-	if f.feed == nil || !x.ASN.Prefix.IsValid() {
+	if !x.ASN.Prefix.IsValid() {
 		return
 	}
 	f.mu.Lock()
 	slot := f.slotOf(x.ASN.Prefix)
 	f.mu.Unlock()
-	peers := f.feed.Status()
-	switch {
-	case slot < 0:
-	case slot >= len(peers):
-		x.ASN.Source = n.config.ASN.File
+	if slot < 0 {
+		return
+	}
+	x.ASN.Source = n.nameOf(slot)
+	if slot >= f.union.Slots()-2 {
+		return
+	}
+	if peer := f.feed.Status()[slot]; peer.Stale {
+		x.ASN.Source += ", stale: last right " + peer.Current.UTC().Format(time.RFC3339)
+	}
+}
+
+// nameOf says for people whose table is in a slot.
+func (n *Node) nameOf(slot int) string {
+	switch c := n.config.ASN; slot {
+	case n.feeds.union.Slots() - 1:
+		files := c.files()
+		return strings.Join(files.Paths(), ", ")
+	case n.feeds.union.Slots() - 2:
+		return "BMP"
 	default:
-		x.ASN.Source = fmt.Sprintf("BGP peer %s, AS %d", peers[slot].Address, peers[slot].ASN)
-		if peers[slot].Stale {
-			x.ASN.Source += ", stale: last right " + peers[slot].Current.UTC().Format(time.RFC3339)
-		}
+		return fmt.Sprintf("BGP peer %s, AS %d", c.BGP.Peers[slot].Address, c.BGP.Peers[slot].ASN)
 	}
 }
 

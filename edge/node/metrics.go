@@ -37,6 +37,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if m.n.prober != nil {
 		m.health(s)
 	}
+	if m.n.feeds.monitor != nil {
+		m.bmp(s)
+	}
 	if m.n.feeds.feed != nil {
 		m.bgp(s)
 	}

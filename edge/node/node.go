@@ -174,6 +174,9 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.prober != nil {
 		group.Go(func() error { return n.prober.Run(ctx) })
 	}
+	if n.feeds.monitor != nil {
+		group.Go(func() error { return n.feeds.monitor.Run(ctx) })
+	}
 	if n.feeds.feed != nil {
 		group.Go(func() error { return n.feeds.feed.Run(ctx) })
 	}

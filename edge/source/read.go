@@ -12,7 +12,6 @@ import (
 	"github.com/waypost/waypost/geo/bundled"
 	"github.com/waypost/waypost/geo/mmdb"
 	"github.com/waypost/waypost/netblock"
-	"github.com/waypost/waypost/netblock/asn"
 )
 
 func readCatalog(paths []string) (*snapshot.Snapshot, []string, error) {
@@ -159,24 +158,4 @@ func table(dbs []*mmdb.DB, each func(*mmdb.DB, func(netblock.Entry) bool) error)
 		}
 	})
 	return t, failed
-}
-
-func readASNs(paths []string) (*netblock.Table, []string, error) {
-	if len(paths) == 0 {
-		return nil, nil, nil
-	}
-	f, err := open("prefix to AS table", paths[0])
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close() //nolint:errcheck // only read
-	t, report, err := asn.Read(paths[0], f)
-	if err != nil {
-		return nil, nil, err
-	}
-	note := fmt.Sprintf("%s: %d lines, %d used", paths[0], report.Lines, report.Rows)
-	if report.Skipped > 0 {
-		note += fmt.Sprintf(", %d skipped, the first at line %d: %s", report.Skipped, report.FirstSkipped, report.FirstReason)
-	}
-	return t, []string{note}, nil
 }

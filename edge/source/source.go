@@ -42,7 +42,7 @@ type Config struct {
 	Continents string   // country_continent.csv; "": the bundled table
 	Countries  []string // MaxMind DB files with countries; none: the bundled one
 	Cities     []string // MaxMind DB files with coordinates; none: centroids of countries
-	ASNs       string   // "PREFIX ASN" lines; "": no client has an AS
+	ASNs       ASNFiles // none: no client has an AS
 	Aliases    bool     // 6to4 and Teredo clients are where their IPv4 address is
 }
 
@@ -77,7 +77,7 @@ func New(c Config) *Source {
 	s.continents = part[*geo.Continents]{paths: named(c.Continents), read: readContinents}
 	s.countries = part[*netblock.Table]{paths: c.Countries, read: countryReader(c.Aliases)}
 	s.places = part[*netblock.Map]{paths: c.Cities, read: readPlaces}
-	s.asns = part[*netblock.Table]{paths: named(c.ASNs), read: readASNs}
+	s.asns = part[*netblock.Table]{paths: c.ASNs.Paths(), read: c.ASNs.read}
 	return s
 }
 

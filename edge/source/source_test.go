@@ -34,7 +34,7 @@ func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	s := source.New(source.Config{
 		Catalog:    write(t, dir, "catalog.yaml", catalog),
-		ASNs:       write(t, dir, "asn.txt", "192.0.2.0/24 64500\nnonsense\n"),
+		ASNs:       source.ASNFiles{Text: write(t, dir, "asn.txt", "192.0.2.0/24 64500\nnonsense\n")},
 		Continents: write(t, dir, "continents.csv", "DE,EU\n"),
 	})
 	in, err := s.Load(time.UnixMilli(1000))
@@ -76,7 +76,7 @@ func TestLoadSaysAllThatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	s := source.New(source.Config{
 		Catalog:    write(t, dir, "catalog.yaml", "categories: [{name: os, path: pub/os}]\n"),
-		ASNs:       filepath.Join(dir, "missing.txt"),
+		ASNs:       source.ASNFiles{Text: filepath.Join(dir, "missing.txt")},
 		Countries:  []string{write(t, dir, "broken.mmdb", "this is no database")},
 		Continents: write(t, dir, "continents.csv", "nothing\n"),
 	})
@@ -98,7 +98,7 @@ func TestLoadOnlyFiles(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := source.New(source.Config{Catalog: pipe, ASNs: dir, Countries: []string{os.DevNull}, Cities: []string{pipe}})
+	s := source.New(source.Config{Catalog: pipe, ASNs: source.ASNFiles{Text: dir}, Countries: []string{os.DevNull}, Cities: []string{pipe}})
 	_, err := s.Load(time.Now())
 	if err == nil {
 		t.Fatal("no error")
