@@ -332,6 +332,7 @@ func (f *Feed) Flush() {
 	for i, p := range f.peers {
 		if t, changes, ok := p.collect(time.Now()); ok {
 			f.config.Apply(i, t, changes)
+			p.used(time.Now())
 		}
 	}
 }

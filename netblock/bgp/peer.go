@@ -47,6 +47,7 @@ type peer struct {
 	began    time.Time
 	ended    [families]bool // the first table has come to its end
 	complete bool           // all of it
+	first    bool           // it is complete, and not in use yet
 
 	out   *netblock.Table // the table to use
 	sent  *netblock.Table // the one in use
@@ -293,8 +294,18 @@ func (p *peer) collect(now time.Time) (t *netblock.Table, changes []netblock.Cha
 		return nil, nil, false
 	}
 	p.sent = p.out
-	p.status.Applied++
 	return p.out, changes, true
+}
+
+// used notes that the table that collect returned is in use.
+func (p *peer) used(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.complete && p.first {
+		p.first = false
+		p.status.UsedAfter = now.Sub(p.began)
+	}
+	p.status.Applied++
 }
 
 // isComplete reports whether the table of the live session may be used.
@@ -311,7 +322,7 @@ func (p *peer) isComplete(now time.Time) bool {
 	if early && p.rib.table.Len() < p.out.Len()/2 {
 		return false // it has just started and its table is still to come
 	}
-	p.complete = true
+	p.complete, p.first = true, true
 	p.status.CompleteAfter = now.Sub(p.began)
 	p.feed.config.Log.Info("the table of a BGP session is complete", "peer", p.config.Address, "prefixes", p.rib.table.Len(),
 		"took", p.status.CompleteAfter.Round(time.Millisecond), "end_of_rib", !silent)

@@ -22,7 +22,8 @@ type Status struct {
 	Applied       uint64        `json:"applied"`  // times a new table was put in use
 	Malformed     uint64        `json:"malformed"`
 	LastMalformed string        `json:"last_malformed,omitempty"` // why the routes of an update counted as withdrawn
-	CompleteAfter time.Duration `json:"complete_after"`           // from the start of the session
+	CompleteAfter time.Duration `json:"complete_after"`           // from the start of the session to the end of its first table
+	UsedAfter     time.Duration `json:"used_after"`               // and until it was in use
 
 	Errors        uint64    `json:"errors"` // sessions and connections that failed
 	LastError     string    `json:"last_error,omitempty"`
