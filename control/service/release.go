@@ -53,10 +53,10 @@ func (s *Service) queueNews(ctx context.Context, now time.Time) error {
 		tasks = append(tasks, newsTask(r.Name, newsOrder{Announce: web.Announce{Release: r.Name}}))
 	}
 	gone, err := s.goneReleases(ctx, now)
-	if err != nil {
+	if tasks = append(tasks, gone...); err != nil || len(tasks) == 0 {
 		return err
 	}
-	return s.store.Enqueue(ctx, append(tasks, gone...)...)
+	return s.store.Enqueue(ctx, tasks...)
 }
 
 func newsTask(key string, o newsOrder) store.Task {
