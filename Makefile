@@ -5,7 +5,7 @@ BENCHTIME ?= 1s
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race lint fuzz bench e2e
+.PHONY: help build run test race lint fuzz bench bench-control e2e
 
 help: ## say what there is
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,11 @@ fuzz: ## run every fuzz test for FUZZTIME (10s)
 
 bench: ## run the benchmarks for BENCHTIME (1s) each
 	$(GO) test -run='^$$' -bench=. -benchtime=$(BENCHTIME) ./...
+
+bench-control: ## measure the control plane at full size, as BENCHMARKS.md has it (10 minutes or more, 4 GiB)
+	$(GO) test -p=1 -run='^$$' -timeout=60m -benchtime=1x -v ./control/publish ./control/crawl ./control/scan ./control/store \
+	  -bench='PublishAtScale|FiftyHosts|^BenchmarkCrawl$$|Unchanged|SavedState|MillionInOne|HowLong'
+	$(GO) test -p=1 -run='^$$' -timeout=60m -benchtime=1x -v -bench=Large/2M ./edge/snapshot/wire
 
 e2e: build ## drive the binary with real programs: dnf, apt, dig, rsync, nginx, PostgreSQL and more
 	$(GO) test -tags=e2e -count=1 -timeout=20m ./edge/node/e2e/... ./control/e2e/...

@@ -68,6 +68,9 @@ type cost struct {
 // one file more. Each file has a size, a time and a SHA-256.
 // PUBLISH_SCALE=N makes it N times smaller.
 func BenchmarkPublishAtScale(b *testing.B) {
+	if testing.Short() {
+		b.Skip("takes a minute or two, and 2 GiB to make the data")
+	}
 	by := 1
 	if text := os.Getenv("PUBLISH_SCALE"); text != "" {
 		_, err := fmt.Sscan(text, &by)

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -67,9 +68,7 @@ func another(rng *rand.Rand, s *snapshot.Snapshot, anew bool) *snapshot.Snapshot
 	next.Hosts[at].Has = has
 	if n := s.Files.Len(); n > 0 {
 		holes := map[uint32][]uint32{}
-		for file, hosts := range s.Files.Holes() {
-			holes[file] = hosts
-		}
+		maps.Copy(holes, s.Files.Holes())
 		file := rng.Uint32N(uint32(n))
 		holes[file] = append(slices.Clone(holes[file]), uint32(at))
 		older := s.Files.AllOlder()
