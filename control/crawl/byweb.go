@@ -349,7 +349,8 @@ func (w *webCrawl) ask(ctx context.Context, u string, fetch bool) (*web.Answer, 
 // canary looks whether one file is there.
 func (c *crawler) canary(ctx context.Context, base string) error {
 	if base == "" {
-		return c.list(ctx, base) // in mode Canary nothing is in scope: it only shows that listing works
+		c.report.Outcome, c.report.Reason = Interrupted, "a canary looks by HTTP, and the host has no such URL"
+		return nil
 	}
 	if path, ok := c.anyFile(ctx, c.facts(base)); !ok {
 		c.fail(fmt.Sprintf("none of a few files is there, such as %s", path))

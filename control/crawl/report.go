@@ -41,6 +41,10 @@ type Report struct {
 	// person has looked at it.
 	Held string
 
+	// Fake tells that it is Held because most of the content that was sampled is
+	// not what it seems: no client should be sent there.
+	Fake bool
+
 	// Method is the way that told most: rsync, http, https or ftp.
 	Method   string
 	Attempts []Attempt

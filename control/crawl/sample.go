@@ -31,6 +31,7 @@ func (c *crawler) sampleContent(ctx context.Context, base string) {
 		}
 	}
 	if bad >= 2 && bad*2 > len(refs) {
+		c.report.Fake = true
 		c.report.Held = fmt.Sprintf("of %d sampled files %d are not what they seem", len(refs), bad)
 	}
 }

@@ -77,7 +77,7 @@ func (s *Service) crawl(ctx context.Context, order crawlOrder) (string, error) {
 		return "", err
 	}
 	if order.AcceptLoss {
-		report.Held = ""
+		report.Held, report.Fake = "", false
 	}
 	return s.settle(ctx, k, &found, &report, err)
 }

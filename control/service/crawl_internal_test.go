@@ -364,6 +364,12 @@ func TestStanding(t *testing.T) {
 			{crawl.Full, crawl.OK, "much is gone", "suspended"},
 			{crawl.Quick, crawl.OK, "", ""},
 		}},
+		{"its content is not what it seems", []step{
+			{crawl.Full, crawl.OK, "", ""},
+			{crawl.Full, crawl.OK, "fake", "out"},
+			{crawl.Metadata, crawl.OK, "", "out"},
+			{crawl.Quick, crawl.OK, "", ""},
+		}},
 		{"time runs out", []step{
 			{crawl.Full, crawl.TimedOut, "", "out"}, {crawl.Quick, crawl.TimedOut, "", "out"}, {crawl.Quick, crawl.Failed, "", "suspended"},
 		}},
@@ -373,7 +379,7 @@ func TestStanding(t *testing.T) {
 			k, now := &crawling{}, time.Unix(1e9, 0)
 			for i, s := range tt.steps {
 				now, k.job.Mode = now.Add(time.Hour), s.mode
-				r := &crawl.Report{Mode: s.mode, Outcome: s.outcome, Held: s.held, Started: now, Reason: "why"}
+				r := &crawl.Report{Mode: s.mode, Outcome: s.outcome, Held: s.held, Fake: s.held == "fake", Started: now, Reason: "why"}
 				d := crawl.Decide(k.counted(r), 3, !k.before.Suspended.IsZero())
 				k.before = k.standing(r, d, now)
 				record, err := k.record(r)

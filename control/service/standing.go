@@ -75,7 +75,9 @@ func (k *crawling) standing(r *crawl.Report, d crawl.Decision, now time.Time) st
 		}
 	case r.Held != "":
 		t.Held, t.Failures = or(t.Held, now), d.InARow
-		if t.Out.IsZero() {
+		if r.Fake {
+			t.Out, t.Reason = or(t.Out, now), r.Held
+		} else if t.Out.IsZero() {
 			t.Reason = r.Held
 		}
 	case d.InARow > 0:
@@ -84,9 +86,9 @@ func (k *crawling) standing(r *crawl.Report, d crawl.Decision, now time.Time) st
 			t.Reason = cmp.Or(r.Reason, r.Outcome.String())
 		}
 	case r.Outcome == crawl.OK && (t.Suspended.IsZero() || d.Enable):
-		t.Failures, t.Out, t.Suspended, t.Reason = 0, time.Time{}, time.Time{}, ""
-		if r.Mode != crawl.Canary && r.Mode != crawl.Metadata {
-			t.Held = time.Time{}
+		t.Failures = 0
+		if whole := r.Mode <= crawl.Quick; whole || t.Held.IsZero() {
+			t.Out, t.Suspended, t.Held, t.Reason = time.Time{}, time.Time{}, time.Time{}, ""
 		}
 	}
 	if d.Disable {
