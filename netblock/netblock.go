@@ -172,8 +172,9 @@ const sweepAll = 1 << 16
 // Only cells that are touched by a prefix whose mapped value changed are swept:
 // a change between two values that Value maps to the same number rebuilds
 // nothing. A prefix shorter than 16 bits touches all cells under it, and a v6
-// cell, a /16, may hold a regional registry's whole space. From [sweepAll]
-// changes on everything is swept: to ask each of them would take longer.
+// cell, a /16, may hold a regional registry's whole space. From 65,536
+// changes on everything is swept, since to ask each of them would take longer,
+// and where changed is nil: it is not known what changed.
 func (m *Map) With(layer int, t *Table, changed []Change) *Map {
 	if m.frozen || m.cfg.Layers[layer].Map != nil {
 		panic("netblock: With on a frozen map, or on a layer that is a map")
@@ -182,7 +183,7 @@ func (m *Map) With(layer int, t *Table, changed []Change) *Map {
 	next.cfg.Layers[layer].Table = t
 	next.classes, next.rebuilt = m.classes.share(), 0
 	var v4, v6 touched
-	if len(changed) >= sweepAll {
+	if changed == nil || len(changed) >= sweepAll {
 		v4.add(addr{}, 0, false)
 		next.rebuild(&v4, &v4)
 		return &next

@@ -65,7 +65,7 @@ func Compile(in Inputs) *Index {
 }
 
 // WithASNs returns an index that places clients by the table t, which differs
-// from the present one by changes. It shares all else with ix, and costs a
+// from the present one by changes; nil: they are not known. It shares all else with ix, and costs a
 // small part of a compilation.
 func (ix *Index) WithASNs(t *netblock.Table, changes []netblock.Change) *Index {
 	next := *ix

@@ -113,13 +113,12 @@ func (n *Node) useASNs(slot int, t *netblock.Table, changes []netblock.Change) {
 	defer f.mu.Unlock()
 	changes = f.union.Set(slot, t, changes)
 	v := n.engine.View()
-	if v == nil || len(changes) == 0 {
+	if v == nil || changes != nil && len(changes) == 0 {
 		return
 	}
 	n.swap(v.Index.WithASNs(f.union.Table(), changes))
-	if len(changes) >= manyChanges {
-		n.log.Info("a routing table is in use", "of", n.nameOf(slot), "prefixes", t.Len(),
-			"changes", len(changes), "took", time.Since(began).Round(time.Millisecond))
+	if changes == nil || len(changes) >= manyChanges {
+		n.log.Info("a routing table is in use", "of", n.nameOf(slot), "prefixes", t.Len(), "took", time.Since(began).Round(time.Millisecond))
 		go debug.FreeOSMemory()
 	}
 }

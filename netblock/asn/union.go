@@ -36,20 +36,25 @@ func (u *Union) Slot(i int) *netblock.Table { return u.slots[i] }
 
 // Set puts the table of source i in place of its last one, and returns the
 // changes that this makes to the union. changes are those between the two, as
-// for [netblock.Map.With]; nil: they are not known, and the tables are compared.
+// for [netblock.Map.With]; nil: they are not known, and the tables are
+// compared. The result is nil where a whole table came or went: to list its
+// rows would take several times its memory.
 func (u *Union) Set(i int, t *netblock.Table, changes []netblock.Change) []netblock.Change {
-	if changes == nil {
-		changes = netblock.Diff(u.slots[i], t)
-	}
-	wasAlone := u.only() == i
+	before, was, known := u.slots[i], u.only(), changes != nil
 	u.slots[i] = t
 	if only := u.only(); only >= 0 {
-		before := u.table
+		last := u.table
 		u.table = u.slots[only]
-		if only != i || !wasAlone {
-			changes = netblock.Diff(before, u.table)
+		switch {
+		case last.Len() == 0 || u.table.Len() == 0:
+			return nil
+		case known && only == i && was == i:
+			return changes
 		}
-		return changes
+		return diff(last, u.table)
+	}
+	if !known {
+		changes = diff(before, t)
 	}
 	out := make([]netblock.Change, 0, len(changes))
 	for _, c := range changes {
@@ -59,6 +64,14 @@ func (u *Union) Set(i int, t *netblock.Table, changes []netblock.Change) []netbl
 	}
 	u.table = u.table.With(slices.Clone(out))
 	return out
+}
+
+// diff is what is different; never nil.
+func diff(from, to *netblock.Table) []netblock.Change {
+	if d := netblock.Diff(from, to); d != nil {
+		return d
+	}
+	return []netblock.Change{}
 }
 
 // change returns what the slots now say of the prefix of c, and whether the

@@ -2,7 +2,12 @@
 
 package bgp
 
-import "testing"
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+)
 
 // drop takes updates and keeps nothing.
 type drop struct{ n int }
@@ -36,5 +41,41 @@ func BenchmarkHowLongDoesAnUpdateTake(b *testing.B) {
 			b.Fatal("a good update is refused")
 		}
 		u.apply(&d, both)
+	}
+}
+
+// BenchmarkHowLongDoesAnImportTake makes a table of 1.2 million prefixes of
+// messages with eight each.
+func BenchmarkHowLongDoesAnImportTake(b *testing.B) {
+	const prefixes = 1_200_000
+	r := rand.New(rand.NewPCG(1, 2))
+	var bodies [][]byte
+	for range prefixes / 8 {
+		var list []string
+		for range 8 {
+			list = append(list, netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(11 + r.IntN(80)), byte(r.IntN(256)), byte(r.IntN(256))}), 24).String())
+		}
+		if len(bodies) < 1000 {
+			bodies = append(bodies, slowMessage(b, nil, list, attrsOf(seq(3320, 1299, r.Uint32N(60000)+1))...))
+			continue
+		}
+		body := slices.Clone(bodies[len(bodies)%1000])
+		for i := len(body) - 32; i < len(body); i += 4 {
+			body[i+1], body[i+2], body[i+3] = byte(11+r.IntN(80)), byte(r.IntN(256)), byte(r.IntN(256))
+		}
+		bodies = append(bodies, body)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		rib := newRIB(0)
+		var u update
+		for _, body := range bodies {
+			if u.parse(body, false, 1) != nil {
+				b.Fatal("a good update is refused")
+			}
+			u.apply(rib, both)
+		}
+		rib.fold()
+		b.ReportMetric(float64(rib.table.Len()), "prefixes")
 	}
 }

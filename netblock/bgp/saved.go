@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -144,7 +145,11 @@ func (p *peer) write(t *netblock.Table, at time.Time) error {
 	w := bufio.NewWriterSize(z, 64<<10)
 	fmt.Fprintf(w, savedHead, p.config.Address, p.config.ASN, at.UTC().Format(time.RFC3339))
 	var line []byte
+	n := 0
 	for prefix, origin := range t.All() {
+		if n++; n%1024 == 0 {
+			runtime.Gosched() // answers go first
+		}
 		line = append(prefix.AppendTo(line[:0]), ' ')
 		line = append(strconv.AppendUint(line, uint64(origin), 10), '\n')
 		_, _ = w.Write(line) // the error comes with Flush

@@ -73,8 +73,14 @@ func newFeedSite(t *testing.T, config string) *site {
 // feedBird starts bird with the configuration that operators are given.
 func feedBird(t *testing.T, s *site, edit ...string) *feeder {
 	t.Helper()
+	return birdWithTable(t, s, strings.NewReplacer(edit...).Replace(deployed(t, "feed-bird.conf")))
+}
+
+// birdWithTable starts bird with a configuration, to which it adds routes.
+func birdWithTable(t *testing.T, s *site, base string) *feeder {
+	t.Helper()
 	config := func(rows announced) string {
-		text := strings.NewReplacer(edit...).Replace(deployed(t, "feed-bird.conf"))
+		text := base
 		for _, family := range []string{"ipv4", "ipv6"} {
 			text += fmt.Sprintf("\nprotocol static static_%s {\n  %s;\n", family, family)
 			for prefix, path := range rows {
