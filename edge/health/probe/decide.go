@@ -28,7 +28,7 @@ func (p *Prober) abstains(t *target) bool { return p.kinds[t.kind()].abstaining 
 // weigh decides whether a kind abstains, by the last results of its targets.
 // While it does, failures do not count: when it ends, each target has to fail
 // anew. The caller holds the mutex.
-func (p *Prober) weigh(k int, now time.Time) {
+func (p *Prober) weigh(k health.Kind, now time.Time) {
 	counted, failed, unrouted := 0, 0, 0
 	for _, t := range p.targets {
 		if t.kind() != k || !t.counts() {
@@ -60,7 +60,7 @@ func (p *Prober) weigh(k int, now time.Time) {
 
 // takeBack calls up what was called down in the time that it took to see that
 // all fail.
-func (p *Prober) takeBack(k int, now time.Time) {
+func (p *Prober) takeBack(k health.Kind, now time.Time) {
 	since := now.Add(-p.sweep())
 	for _, t := range p.targets {
 		if t.kind() != k {
@@ -119,7 +119,7 @@ func (p *Prober) admit() map[*target]bool {
 		return cmp.Or(a.turned.Compare(b.turned), compareTargets(a.name, b.name))
 	})
 	admitted := make(map[*target]bool, len(failing))
-	capped := [kinds]int{}
+	capped := [health.Kinds]int{}
 	for _, t := range failing {
 		if !taken.room(hosts, t, p.config.MaxDown) {
 			capped[t.kind()]++
@@ -129,7 +129,7 @@ func (p *Prober) admit() map[*target]bool {
 		admitted[t] = true
 	}
 	for k, n := range capped {
-		p.noteCap(k, n)
+		p.noteCap(health.Kind(k), n)
 		p.kinds[k].capped = n
 	}
 	return admitted
@@ -144,7 +144,7 @@ func compareTargets(a, b health.Target) int {
 type areas map[area]int
 
 type area struct {
-	kind int
+	kind health.Kind
 	what string
 	code [2]byte
 }

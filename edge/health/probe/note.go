@@ -1,11 +1,10 @@
 package probe
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
-	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/health"
 )
 
 // A note is a line for the log. Notes are made under the mutex and logged
@@ -19,7 +18,7 @@ type note struct {
 // noteChange tells that a target went down or up.
 func (p *Prober) noteChange(t *target, down bool, now time.Time) {
 	about := []slog.Attr{
-		slog.String("host", t.name.Host), slog.String("kind", kindName(t.kind())),
+		slog.String("host", t.name.Host), slog.String("kind", t.kind().String()),
 		slog.Duration("after", now.Sub(t.since)),
 	}
 	if !down {
@@ -32,9 +31,9 @@ func (p *Prober) noteChange(t *target, down bool, now time.Time) {
 }
 
 // noteAbstention tells that a kind began or ceased to abstain.
-func (p *Prober) noteAbstention(k, failed, counted int) {
+func (p *Prober) noteAbstention(k health.Kind, failed, counted int) {
 	n := note{slog.LevelInfo, "probes succeed again and count", []slog.Attr{
-		slog.String("kind", kindName(k)), slog.Int("failing", failed), slog.Int("of", counted),
+		slog.String("kind", k.String()), slog.Int("failing", failed), slog.Int("of", counted),
 	}}
 	if p.kinds[k].abstaining {
 		n.level, n.text = slog.LevelWarn, "nearly all probes fail, this machine may be cut off: no mirror goes down by them"
@@ -43,10 +42,10 @@ func (p *Prober) noteAbstention(k, failed, counted int) {
 }
 
 // noteCap tells that more targets than before are kept up by the cap.
-func (p *Prober) noteCap(k, capped int) {
+func (p *Prober) noteCap(k health.Kind, capped int) {
 	if capped > p.kinds[k].capped {
 		p.notes = append(p.notes, note{slog.LevelWarn, "too many mirrors of a country or continent fail: some are kept up", []slog.Attr{
-			slog.String("kind", kindName(k)), slog.Int("kept_up", capped), slog.Float64("max_down", p.config.MaxDown),
+			slog.String("kind", k.String()), slog.Int("kept_up", capped), slog.Float64("max_down", p.config.MaxDown),
 		}})
 	}
 }
@@ -58,17 +57,4 @@ func (p *Prober) noteCertificate(t *target, r *Result) {
 			slog.String("host", t.name.Host), slog.String("url", t.plan.url.Redacted()), slog.Time("expires", r.Expires),
 		}})
 	}
-}
-
-// kindName returns what people call a kind, such as "https over ipv6".
-func kindName(k int) string {
-	scheme, f := ofKind(k)
-	name, family := "http", "ipv4"
-	if scheme == index.HTTPS {
-		name = "https"
-	}
-	if f == index.V6 {
-		family = "ipv6"
-	}
-	return fmt.Sprintf("%s over %s", name, family)
 }

@@ -15,7 +15,7 @@ import (
 func describe(ix *index.Index) map[string]string {
 	got := map[string]string{}
 	for name, p := range plansFor(ix) {
-		key := fmt.Sprintf("%s %s", name.Host, kindName(kindOf(name.Scheme, name.Family)))
+		key := fmt.Sprintf("%s %s", name.Host, name.Kind())
 		got[key] = fmt.Sprintf("%s %d %v", p.url, p.size, p.addrs)
 	}
 	return got

@@ -59,7 +59,7 @@ type Prober struct {
 	targets map[health.Target]*target
 	queue   queue // of targets that no probe is on
 	running int   // probes
-	kinds   [kinds]kind
+	kinds   [health.Kinds]kind
 	down    []health.Target // replaced, never changed
 	changed bool            // since down was published
 	notes   []note          // not yet logged
@@ -114,7 +114,7 @@ func (p *Prober) Update(ix *index.Index) {
 		t.plan = how
 	}
 	for k := range p.kinds {
-		p.weigh(k, now)
+		p.weigh(health.Kind(k), now)
 	}
 	p.decide(now)
 	select {

@@ -136,7 +136,7 @@ func (w *world) isDown() ([]string, time.Time) {
 }
 
 // kind returns the counters of http over IPv4.
-func (w *world) kind() KindCounters { return w.Counters().Kinds[kindOf(index.HTTP, index.V4)] }
+func (w *world) kind() KindCounters { return w.Counters().Kinds[health.KindOf(index.HTTP, index.V4)] }
 
 // names returns prefix0 to prefix(n-1).
 func names(prefix string, n int) []string {

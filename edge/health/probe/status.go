@@ -72,10 +72,10 @@ type KindCounters struct {
 func (p *Prober) Counters() Counters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := Counters{Results: p.results, Running: p.running, Kinds: make([]KindCounters, kinds)}
+	c := Counters{Results: p.results, Running: p.running, Kinds: make([]KindCounters, health.Kinds)}
 	for k := range c.Kinds {
-		scheme, f := ofKind(k)
-		c.Kinds[k] = KindCounters{Scheme: scheme, Family: f, Capped: p.kinds[k].capped, Abstaining: p.kinds[k].abstaining}
+		kind := health.Kind(k)
+		c.Kinds[k] = KindCounters{Scheme: kind.Scheme(), Family: kind.Family(), Capped: p.kinds[k].capped, Abstaining: p.kinds[k].abstaining}
 	}
 	for _, t := range p.targets {
 		of := &c.Kinds[t.kind()]

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/edge/health"
-	"github.com/waypost/waypost/edge/index"
 )
 
 // A target is what is known of one scheme of one host over one family. The
@@ -51,7 +50,7 @@ func phaseOf(name health.Target, interval time.Duration) time.Duration {
 }
 
 // kind returns which of the kinds the target is of.
-func (t *target) kind() int { return kindOf(t.name.Scheme, t.name.Family) }
+func (t *target) kind() health.Kind { return t.name.Kind() }
 
 // counts reports whether the last result of t says something of its kind.
 func (t *target) counts() bool {
@@ -150,24 +149,4 @@ func (q *queue) Pop() any {
 	*q = (*q)[:last]
 	t.at = -1
 	return t
-}
-
-// kinds is how many kinds of targets there are: two schemes over two families.
-const kinds = 4
-
-func kindOf(scheme index.Schemes, f index.Family) int {
-	k := int(f-index.V4) * 2
-	if scheme == index.HTTPS {
-		k++
-	}
-	return k
-}
-
-// ofKind undoes kindOf.
-func ofKind(k int) (index.Schemes, index.Family) {
-	scheme := index.HTTP
-	if k%2 == 1 {
-		scheme = index.HTTPS
-	}
-	return scheme, index.V4 + index.Family(k/2)
 }

@@ -1,0 +1,227 @@
+package vote
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/waypost/waypost/edge/health"
+	"github.com/waypost/waypost/geo"
+)
+
+// capLeast is how many hosts a country or continent has from which on it has a cap.
+const capLeast = 4
+
+// A Host is what there is to decide on.
+type Host struct {
+	Name      string
+	Kinds     [health.Kinds]bool // by which it may be reached
+	Country   geo.Country
+	Continent geo.Continent
+	Observers []string // see [Roll.Of]
+}
+
+// A Question is what [Decide] decides on, and by what.
+type Question struct {
+	Hosts   []Host // in an order that all edges have, such as by name
+	Book    *Book
+	Fall    int     // how many failures in a row make a target fail
+	MaxDown float64 // the largest share of a country's or continent's hosts that votes may call down
+
+	// Drained reports whether operators took a host out, or an edge: then it is
+	// down, or its votes do not count. Nil: none is.
+	Drained func(name string, edge bool) bool
+
+	// Before reports what was decided last, for targets on which nobody votes.
+	Before func(health.Target) bool
+}
+
+// A Decision is which targets are down. All lists are in the order of hosts and kinds.
+type Decision struct {
+	Down    []health.Target
+	Kept    []health.Target // more than half of the votes are against them, but the cap keeps them up
+	Unseen  int             // targets on which nobody votes
+	Drained int             // targets that are down by order
+}
+
+// A Finding is how the votes on one target stand.
+type Finding struct {
+	Target  health.Target
+	Votes   int // observers that count
+	Against int // of these, those whose probes fail
+	Firm    int // of these, those that have seen it often enough to be sure
+}
+
+// Down reports whether the votes call the target down.
+func (f *Finding) Down(fall int) bool {
+	return 2*f.Firm > f.Votes || 2*f.Against > f.Votes && f.Against >= max(fall, 2)
+}
+
+// Find counts the votes on one kind of a host.
+func (q *Question) Find(h *Host, k health.Kind) Finding {
+	return q.poll(h, voters{})[k]
+}
+
+// voters are the observers that were met while deciding.
+type voters map[string]*voter
+
+type voter struct {
+	of       *ballot // nil: it has never reported
+	abstains [health.Kinds]bool
+}
+
+// voter returns how an observer votes.
+func (q *Question) voter(name string, known voters) *voter {
+	if v := known[name]; v != nil {
+		return v
+	}
+	v := &voter{of: q.Book.ballots[name]}
+	for k := range v.abstains {
+		v.abstains[k] = q.drained(name, true) || q.Book.Abstains(name, health.Kind(k))
+	}
+	known[name] = v
+	return v
+}
+
+// poll counts the votes on all kinds of a host.
+func (q *Question) poll(h *Host, known voters) (all [health.Kinds]Finding) {
+	for k := range all {
+		all[k].Target = health.Kind(k).Of(h.Name)
+	}
+	for _, name := range h.Observers {
+		v := q.voter(name, known)
+		if v.of == nil {
+			continue
+		}
+		e, ok := v.of.reports[h.Name]
+		for k := range all {
+			if !ok || e.sights[k].State == Unseen || v.abstains[k] {
+				continue
+			}
+			f := &all[k]
+			f.Votes++
+			if e.sights[k].State >= Doubtful {
+				f.Against++
+			}
+			if e.sights[k].State == Failing {
+				f.Firm++
+			}
+		}
+	}
+	return all
+}
+
+func (q *Question) drained(name string, edge bool) bool {
+	return q.Drained != nil && q.Drained(name, edge)
+}
+
+// Decide decides on all targets. It is a pure function: of equal questions,
+// all edges make equal decisions.
+func Decide(q *Question) Decision {
+	var d Decision
+	var against []finding
+	all, known := areas{}, voters{}
+	for i := range q.Hosts {
+		h := &q.Hosts[i]
+		all.addHost(h)
+		out := q.drained(h.Name, false)
+		for k, f := range q.poll(h, known) {
+			switch {
+			case !h.Kinds[k]:
+			case out:
+				d.Drained++
+				d.Down = append(d.Down, f.Target)
+			case f.Votes == 0:
+				d.Unseen++
+				if q.Before != nil && q.Before(f.Target) {
+					against = append(against, finding{f, h})
+				}
+			case f.Down(q.Fall):
+				against = append(against, finding{f, h})
+			}
+		}
+	}
+	d.limit(against, all, q.MaxDown)
+	return d
+}
+
+// A finding is one with the host, for the cap.
+type finding struct {
+	Finding
+
+	host *Host
+}
+
+// limit calls down what votes are against, as far as the cap leaves room:
+// first that about which most are sure.
+func (d *Decision) limit(against []finding, all areas, share float64) {
+	slices.SortStableFunc(against, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(b.Firm*max(a.Votes, 1), a.Firm*max(b.Votes, 1)), cmp.Compare(b.Votes, a.Votes))
+	})
+	taken := areas{}
+	for i := range against {
+		f := &against[i]
+		if taken.room(all, f, share) {
+			taken.add(f)
+			d.Down = append(d.Down, f.Target)
+		} else {
+			d.Kept = append(d.Kept, f.Target)
+		}
+	}
+	slices.SortFunc(d.Down, compareTargets)
+	slices.SortFunc(d.Kept, compareTargets)
+}
+
+func compareTargets(a, b health.Target) int {
+	return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Kind(), b.Kind()))
+}
+
+// areas counts the targets of each country and continent, by kind. The hosts
+// whose country or continent is unknown are an area too.
+type areas map[area]*[health.Kinds]int
+
+type area struct {
+	continent bool // else a country
+	code      [2]byte
+}
+
+func (a areas) of(h *Host) [2]*[health.Kinds]int {
+	var counts [2]*[health.Kinds]int
+	for i, at := range [2]area{{false, h.Country}, {true, h.Continent}} {
+		if counts[i] = a[at]; counts[i] == nil {
+			counts[i] = &[health.Kinds]int{}
+			a[at] = counts[i]
+		}
+	}
+	return counts
+}
+
+// addHost counts all kinds of a host.
+func (a areas) addHost(h *Host) {
+	for _, counts := range a.of(h) {
+		for k, there := range h.Kinds {
+			if there {
+				counts[k]++
+			}
+		}
+	}
+}
+
+// add counts one target.
+func (a areas) add(f *finding) {
+	for _, counts := range a.of(f.host) {
+		counts[f.Target.Kind()]++
+	}
+}
+
+// room reports whether one more target fits below the share of all.
+func (a areas) room(all areas, f *finding, share float64) bool {
+	k := f.Target.Kind()
+	there := all.of(f.host)
+	for i, taken := range a.of(f.host) {
+		if n := there[i][k]; n >= capLeast && float64(taken[k]+1) > share*float64(n) {
+			return false
+		}
+	}
+	return true
+}
