@@ -5,7 +5,7 @@ BENCHTIME ?= 1s
 LINT      := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race lint fuzz bench bench-control e2e
+.PHONY: help build run test race lint fuzz bench bench-bgp bench-control e2e
 
 help: ## say what there is
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ bench-control: ## measure the control plane at full size, as BENCHMARKS.md has i
 	$(GO) test -p=1 -run='^$$' -timeout=60m -benchtime=1x -v ./control/publish ./control/crawl ./control/scan ./control/store \
 	  -bench='PublishAtScale|FiftyHosts|^BenchmarkCrawl$$|Unchanged|SavedState|MillionInOne|HowLong'
 	$(GO) test -p=1 -run='^$$' -timeout=60m -benchtime=1x -v -bench=Large/2M ./edge/snapshot/wire
+
+bench-bgp: build ## measure a full BGP table from a real bird (root; needs bird2; WAYPOST_BENCH_DATA for real prefixes)
+	WAYPOST_BENCH_BGP=1 $(GO) test -tags=e2e -count=1 -timeout=10m -v -run='^TestFeedFullTable$$' ./edge/node/e2e
 
 e2e: build ## drive the binary with real programs: dnf, apt, dig, rsync, nginx, PostgreSQL and more
 	$(GO) test -tags=e2e -count=1 -timeout=20m ./edge/node/e2e/... ./control/e2e/...

@@ -77,7 +77,7 @@ func Diff(from, to *Table) []Change {
 func diffRows(out []Change, a, b *rows) []Change {
 	i, j := 0, 0
 	for i < a.len() || j < b.len() {
-		order := 0 // of the next row of a and that of b
+		var order int // of the next row of a and that of b
 		switch {
 		case i == a.len():
 			order = 1

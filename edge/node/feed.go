@@ -204,7 +204,7 @@ func (n *Node) bgpPage(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(n.feeds.feed.Status())
 }
 
-var errNoFeed = errors.New("this edge has no BGP sessions: the configuration has no edge.asn.bgp") //nolint:gochecknoglobals // constant
+var errNoFeed = errors.New("this edge has no BGP sessions: the configuration has no edge.asn.bgp")
 
 // bgp sends how the BGP sessions are.
 func (m *metrics) bgp(s scrape) {

@@ -58,8 +58,8 @@ func (u *Union) Set(i int, t *netblock.Table, changes []netblock.Change) []netbl
 	}
 	out := make([]netblock.Change, 0, len(changes))
 	for _, c := range changes {
-		if c, differs := u.change(c); differs {
-			out = append(out, c)
+		if now, differs := u.change(c); differs {
+			out = append(out, now)
 		}
 	}
 	u.table = u.table.With(slices.Clone(out))

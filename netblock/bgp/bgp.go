@@ -222,9 +222,8 @@ func (p *Peer) check(bad func(key, format string, args ...any)) {
 	if p.LocalAddress.IsValid() && p.LocalAddress.Unmap().Is4() != p.Address.Is4() {
 		bad("local_address", "want an address of the family of %s, got %s", p.Address, p.LocalAddress)
 	}
+	p.checkNumbers(bad)
 	p.Port = defaulted(p.Port, DefaultPort)
-	p.MaxPrefixes = defaulted(p.MaxPrefixes, DefaultMaxPrefixes)
-	p.HoldTime = defaulted(p.HoldTime, DefaultHoldTime)
 	if len(p.Families) == 0 {
 		p.Families = []string{"ipv4", "ipv6"}
 	}
@@ -233,6 +232,17 @@ func (p *Peer) check(bad func(key, format string, args ...any)) {
 			bad("families", "want ipv4 and ipv6, got %q", f)
 		}
 	}
+	if p.PasswordFile != "" {
+		var err error
+		if p.password, err = readPassword(p.PasswordFile); err != nil {
+			bad("password_file", "%v", err)
+		}
+	}
+}
+
+func (p *Peer) checkNumbers(bad func(key, format string, args ...any)) {
+	p.MaxPrefixes = defaulted(p.MaxPrefixes, DefaultMaxPrefixes)
+	p.HoldTime = defaulted(p.HoldTime, DefaultHoldTime)
 	if p.MaxPrefixes < 0 {
 		bad("max_prefixes", "want a number of prefixes, got %d", p.MaxPrefixes)
 	}
@@ -247,12 +257,6 @@ func (p *Peer) check(bad func(key, format string, args ...any)) {
 	}
 	if p.TTLSecurity > 0 && p.Multihop > 0 {
 		bad("ttl_security", "want it or multihop: both say how far away the peer is")
-	}
-	if p.PasswordFile != "" {
-		var err error
-		if p.password, err = readPassword(p.PasswordFile); err != nil {
-			bad("password_file", "%v", err)
-		}
 	}
 }
 

@@ -111,15 +111,15 @@ type open struct {
 	families [families]bool // what it has routes of
 }
 
-// append appends the body of the message. Its restart capability names no
+// body returns the body of the message. Its restart capability names no
 // family and no time: it only says that the End-of-RIB marker is known here, or
 // peers would not send it.
-func (o *open) append(b []byte) []byte {
+func (o *open) body() []byte {
 	asn2 := uint16(asTrans)
 	if o.asn <= 0xffff {
 		asn2 = uint16(o.asn)
 	}
-	b = append(b, 4)
+	b := []byte{4}
 	b = binary.BigEndian.AppendUint16(b, asn2)
 	b = binary.BigEndian.AppendUint16(b, o.hold)
 	id := o.id.As4()

@@ -164,7 +164,7 @@ func (p *peer) serve(ctx context.Context, conn net.Conn, outgoing bool) {
 	}
 }
 
-var errClosed = errors.New("the peer closed the connection without a word") //nolint:gochecknoglobals // constant
+var errClosed = errors.New("the peer closed the connection without a word")
 
 // remove forgets a session that has ended; was reports whether it was
 // established. What it had said stays in use, but for that of a peer that

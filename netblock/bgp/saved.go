@@ -120,7 +120,7 @@ func (f *Feed) saveChanged(last bool) {
 		if p.complete {
 			at = time.Now()
 		}
-		same := t == nil || t == p.saved && !(last && p.complete)
+		same := t == nil || t == p.saved && (!last || !p.complete)
 		p.mu.Unlock()
 		if same {
 			continue

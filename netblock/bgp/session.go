@@ -78,7 +78,7 @@ func (s *session) open() error {
 	_ = s.conn.SetDeadline(time.Now().Add(openWithin))
 	c := s.peer.config
 	ours := open{asn: c.LocalASN, hold: uint16(c.HoldTime / time.Second), id: s.peer.feed.config.RouterID, as4: true, restart: true, families: s.peer.families}
-	if err := s.send(msgOpen, ours.append(nil)); err != nil {
+	if err := s.send(msgOpen, ours.body()); err != nil {
 		return err
 	}
 	var buf [maxMessage]byte

@@ -109,6 +109,7 @@ type message struct {
 }
 
 func speak(t *testing.T, conn net.Conn) *speaker {
+	t.Helper()
 	s := &speaker{t, conn, make(chan message, 1000)}
 	go func() {
 		defer close(s.got)
@@ -164,7 +165,7 @@ func hello() open {
 // up opens a session.
 func (s *speaker) up(o open) *speaker {
 	s.t.Helper()
-	s.send(msgOpen, o.append(nil))
+	s.send(msgOpen, o.body())
 	if m, ok := s.next(); !ok || m.kind != msgOpen {
 		s.t.Fatalf("got message %v, want OPEN", m)
 	}
@@ -363,7 +364,7 @@ func TestRefused(t *testing.T) {
 				s := speak(t, <-l.conns)
 				o := hello()
 				tt.edit(&o)
-				s.send(msgOpen, o.append(nil))
+				s.send(msgOpen, o.body())
 				if m, _ := s.next(); m.kind != msgOpen {
 					t.Errorf("got %v, want OPEN", m)
 				}
@@ -451,7 +452,7 @@ func TestCollision(t *testing.T) {
 					pair = []*speaker{theirs, ours}
 				}
 				for _, s := range pair {
-					s.send(msgOpen, o.append(nil))
+					s.send(msgOpen, o.body())
 					if m, _ := s.next(); m.kind != msgOpen {
 						t.Errorf("got %v, want OPEN", m)
 					}
@@ -464,7 +465,7 @@ func TestCollision(t *testing.T) {
 					t.Errorf("status %+v", got)
 				}
 				third := speak(t, l.incoming())
-				third.send(msgOpen, o.append(nil))
+				third.send(msgOpen, o.body())
 				if m, _ := third.next(); m.kind != msgOpen {
 					t.Errorf("got %v, want OPEN", m)
 				}
@@ -513,7 +514,7 @@ func TestSaved(t *testing.T) {
 // session well.
 func FuzzSession(f *testing.F) {
 	o := hello()
-	f.Add(appendMessage(nil, msgOpen, o.append(nil)), false)
+	f.Add(appendMessage(nil, msgOpen, o.body()), false)
 	f.Add(appendMessage(nil, msgUpdate, slowMessage(f, nil, []string{"5.1.0.0/16"}, attrsOf(seq(1))...)), true)
 	f.Add(appendMessage(nil, msgNotification, []byte{6, 2, 3, 'b', 'y', 'e'}), true)
 	f.Fuzz(func(t *testing.T, data []byte, up bool) {
@@ -523,7 +524,7 @@ func FuzzSession(f *testing.F) {
 		go func() { _, _ = io.Copy(io.Discard, there) }()
 		go func() {
 			if up {
-				_, _ = there.Write(appendMessage(appendMessage(nil, msgOpen, o.append(nil)), msgKeepalive, nil))
+				_, _ = there.Write(appendMessage(appendMessage(nil, msgOpen, o.body()), msgKeepalive, nil))
 			}
 			_, _ = there.Write(data)
 			_ = there.Close()

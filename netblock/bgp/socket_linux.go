@@ -13,7 +13,7 @@ func setPassword(fd int, peer netip.Addr, password string) error {
 	if password == "" {
 		return nil
 	}
-	sig := unix.TCPMD5Sig{Keylen: uint16(len(password))} //nolint:gosec // at most maxPassword
+	sig := unix.TCPMD5Sig{Keylen: uint16(len(password))}
 	copy(sig.Key[:], password)
 	if peer.Is4() {
 		// struct sockaddr_in: port, address

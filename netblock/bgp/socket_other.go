@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-var errLinux = errors.New("TCP MD5 and limits of hops need Linux") //nolint:gochecknoglobals // constant
+var errLinux = errors.New("TCP MD5 and limits of hops need Linux")
 
 func setPassword(_ int, _ netip.Addr, password string) error {
 	if password == "" {

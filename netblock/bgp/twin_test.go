@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"encoding/binary"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -160,8 +161,8 @@ func slowFlat(path []slowSegment) (flat []uint32) {
 }
 
 // slowMessage makes the body of an UPDATE message with gobgp's codec.
-func slowMessage(t testing.TB, withdrawn, announced []string, attrs ...gobgp.PathAttributeInterface) []byte {
-	t.Helper()
+func slowMessage(tb testing.TB, withdrawn, announced []string, attrs ...gobgp.PathAttributeInterface) []byte {
+	tb.Helper()
 	list := func(texts []string) (out []*gobgp.IPAddrPrefix) {
 		for _, text := range texts {
 			p := netip.MustParsePrefix(text)
@@ -171,13 +172,14 @@ func slowMessage(t testing.TB, withdrawn, announced []string, attrs ...gobgp.Pat
 	}
 	b, err := gobgp.NewBGPUpdateMessage(list(withdrawn), attrs, list(announced)).Serialize()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b[headerLen:]
 }
 
 // seq, seq2 and set are segments of paths.
 func seq(as ...uint32) gobgp.AsPathParamInterface { return gobgp.NewAs4PathParam(segSequence, as) }
+
 func seq2(as ...uint16) gobgp.AsPathParamInterface {
 	return gobgp.NewAsPathParam(segSequence, as)
 }
@@ -209,11 +211,11 @@ func nlri6(texts []string) (out []gobgp.AddrPrefixInterface) {
 var both = [families]bool{true, true}
 
 // read returns what the fast reader makes of a message.
-func read(t testing.TB, body []byte, as2 bool, peer uint32) (*update, said) {
-	t.Helper()
+func read(tb testing.TB, body []byte, as2 bool, peer uint32) (*update, said) {
+	tb.Helper()
 	var u update
 	if err := u.parse(body, as2, peer); err != nil {
-		t.Fatalf("parse: %v", err)
+		tb.Fatalf("parse: %v", err)
 	}
 	s := said{}
 	u.apply(s, both)
@@ -306,8 +308,8 @@ func TestUpdateThatEndsTheSession(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var u update
-			err, _ := u.parse(tt.body, false, 1).(*Error)
-			if err == nil || err.Code != codeUpdate || err.Subcode != tt.subcode {
+			var err *Error
+			if !errors.As(u.parse(tt.body, false, 1), &err) || err.Code != codeUpdate || err.Subcode != tt.subcode {
 				t.Errorf("parse: %v, want an error %d/%d", err, codeUpdate, tt.subcode)
 			}
 		})
