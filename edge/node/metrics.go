@@ -54,8 +54,8 @@ type scrape struct{ to chan<- prometheus.Metric }
 
 func (s scrape) send(kind prometheus.ValueType, name, help string, value float64, labels []string) {
 	var names, values []string
-	for i := 0; i < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, labels[i+1])
+	for i := 1; i < len(labels); i += 2 {
+		names, values = append(names, labels[i-1]), append(values, labels[i])
 	}
 	s.to <- prometheus.MustNewConstMetric(prometheus.NewDesc("waypost_"+name, help, names, nil), kind, value, values...)
 }
