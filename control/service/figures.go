@@ -48,6 +48,7 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 	if err != nil {
 		up = 0
 	}
+	f.disk(gauge)
 	gauge("database_up", "1 if the database answered this scrape", up)
 }
 

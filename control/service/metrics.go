@@ -41,7 +41,7 @@ func newMetrics() *metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
 	}
 	seconds := prometheus.ExponentialBuckets(0.05, 3, 11) // to 50 minutes
-	return &metrics{
+	m := &metrics{
 		jobs:     counter("jobs_total", "attempts at jobs that this process made, by kind and result: done, failed or given_back", "kind", "result"),
 		crawls:   counter("crawls_total", "crawls by outcome; error is one that was not made or not believed", "outcome"),
 		messages: counter("messages_total", "attempts to send messages, by kind (mail, webhook) and result: sent or failed", "kind", "result"),
@@ -59,12 +59,39 @@ func newMetrics() *metrics {
 			Name: prefix + "database_errors_total", Help: "errors of the database outside of requests, such as that it is away",
 		}),
 	}
+	m.begin()
+	return m
+}
+
+// begin makes the series that alerts look at: one that appears with its first
+// event has no rate of it.
+func (m *metrics) begin() {
+	for _, kind := range []string{web.JobScan, web.JobCrawl, web.JobPublish, jobMail, jobWebhook} {
+		for _, result := range []string{"done", "failed", "given_back"} {
+			m.jobs.WithLabelValues(kind, result)
+		}
+	}
+	for _, kind := range []string{jobMail, jobWebhook} {
+		m.messages.WithLabelValues(kind, "sent")
+		m.messages.WithLabelValues(kind, "failed")
+	}
+	for o := crawl.OK; o <= crawl.Interrupted; o++ {
+		m.crawls.WithLabelValues(outcomeLabel(o))
+	}
+	m.crawls.WithLabelValues("error")
+	for _, result := range []string{"done", "busy", "failed"} {
+		m.published.WithLabelValues(result)
+	}
+	for _, protocol := range []string{"api", "xmlrpc"} {
+		m.checkins.WithLabelValues(protocol, "accepted")
+		m.checkins.WithLabelValues(protocol, "refused")
+	}
 }
 
 // registry returns all metrics for a scrape.
 func (s *Service) registry() *prometheus.Registry {
 	m, r := s.metrics, prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.jobs, m.jobTime, m.crawls, m.messages, m.published, m.publish, m.checkins, m.requests, m.troubles, &figures{s})
 	return r
 }
@@ -98,11 +125,14 @@ func crawlOutcome(result string, err error) string {
 	}
 	for o := crawl.OK; o <= crawl.Interrupted; o++ {
 		if strings.HasPrefix(result, o.String()) {
-			return strings.ReplaceAll(o.String(), " ", "_")
+			return outcomeLabel(o)
 		}
 	}
 	return "other"
 }
+
+// outcomeLabel returns an outcome as a label: a word.
+func outcomeLabel(o crawl.Outcome) string { return strings.ReplaceAll(o.String(), " ", "_") }
 
 // snapshot counts a publication.
 func (m *metrics) snapshot(publishNow func() (uint64, error)) (version uint64, err error) {

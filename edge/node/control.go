@@ -137,7 +137,7 @@ func (m *metrics) remote(s scrape) {
 	s.count("control_polls_total", polls, c.Failed, "result", "failed")
 	s.flag("control_current", "1 if what is published is what is here, 0 if it was refused or the control plane is away", c.Current)
 	if !c.LastContact.IsZero() {
-		s.gauge("control_last_contact_seconds", "when the control plane was last heard, in Unix seconds", int(c.LastContact.Unix()))
+		s.gauge("control_last_contact_timestamp_seconds", "Unix time when the control plane was last heard", int(c.LastContact.Unix()))
 	}
 	const sections = "sections of snapshots that were fetched, by where from"
 	s.count("control_sections_total", sections, c.Sections-c.FromPeers, "from", "control")

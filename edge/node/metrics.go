@@ -22,6 +22,9 @@ func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	s := scrape{to}
 	m.data(s)
+	if m.n.config.DataDir != "" {
+		m.disk(s)
+	}
 	if m.n.remote != nil {
 		m.remote(s)
 	}
