@@ -41,7 +41,7 @@ type Decision struct {
 	Down    []health.Target
 	Kept    []health.Target // more than half of the votes are against them, but the cap keeps them up
 	Unseen  int             // targets on which nobody votes
-	Drained int             // targets that are down by order
+	Drained []health.Target // those in Down that are there by order
 }
 
 // A Finding is how the votes on one target stand.
@@ -129,7 +129,7 @@ func Decide(q *Question) Decision {
 			switch {
 			case !h.Kinds[k]:
 			case out:
-				d.Drained++
+				d.Drained = append(d.Drained, f.Target)
 				d.Down = append(d.Down, f.Target)
 			case f.Votes == 0:
 				d.Unseen++

@@ -120,7 +120,7 @@ func TestCap(t *testing.T) {
 		t.Errorf("those about which all are sure go first: %+v", d)
 	}
 	q.Drained = func(name string, edge bool) bool { return !edge && name == "h2" }
-	if d = vote.Decide(q); down(&d) != "h1 h2 h3 h4" || d.Drained != 1 {
+	if d = vote.Decide(q); down(&d) != "h1 h2 h3 h4" || len(d.Drained) != 1 {
 		t.Errorf("orders have no cap: %+v", d)
 	}
 	q = election("fff", "fff", "fff") // too few for a cap

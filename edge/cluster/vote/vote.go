@@ -105,3 +105,9 @@ type Report struct {
 	Version  Version
 	Sights   Sights
 }
+
+// Seen is what an observer saw of a target.
+type Seen struct {
+	Target health.Target
+	Sight  Sight
+}

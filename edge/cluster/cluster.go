@@ -1,0 +1,247 @@
+// Package cluster is the gossip between edges: who is alive, what each sees of
+// the mirrors, and what follows from that.
+//
+//	probes of this edge ─► See ─► council ─► Decided ─► health of the request path
+//	                               ▲    │
+//	              what others say ─┘    └─► what others are told
+//
+// The library hashicorp/memberlist keeps the members and carries messages;
+// edge/cluster/vote is what they say and what it means. A report is told when
+// it changes, by gossip: each edge passes on what is news to it. Every half
+// minute or more, two edges compare all they know, so that nothing stays lost.
+// Nobody leads, and no clock of another edge is believed: after a split, both
+// sides go on by the votes they have, and when it heals they merge.
+//
+// An edge that is alone is a cluster of one, and decides by its own probes.
+// When half or more of the others are gone at once, it may be this edge that is
+// cut off: then it has all mirrors probed anew before its votes count again.
+//
+// What is sent is encrypted with the first key; what comes is accepted with any
+// key of the ring. What is not encrypted with one of them is refused, and
+// counted.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/health"
+)
+
+const (
+	joinTimeout = 10 * time.Second // for one exchange of all that is known
+	reclaim     = 30 * time.Second // after which a name that died may come back from another address
+	remember    = time.Hour        // members that are gone, and what they said
+	settle      = 50 * time.Millisecond
+	leaveWithin = 2 * time.Second
+)
+
+// A Prober looks at mirrors; edge/health/probe does. Its methods are called
+// from any goroutine.
+type Prober interface {
+	// Assign tells which hosts to look at from now on, and at which turn of
+	// how many within the interval.
+	Assign(of func(host string) (turn, turns int, mine bool))
+
+	// Look has a target looked at within a second, for it fails elsewhere.
+	Look(target health.Target)
+
+	// Confirm makes a target that has failed here fail for good: others have
+	// seen it too, and it is down.
+	Confirm(target health.Target)
+
+	// Doubt has all targets looked at anew, and abstains until that is done.
+	Doubt()
+}
+
+// Options are what a [Cluster] works with.
+type Options struct {
+	Config  Config
+	Name    string       // of this edge; no other has it
+	Program string       // its version
+	Prober  Prober       // nil: this edge does not probe, and does not vote
+	Fall    int          // failures in a row after which a mirror is down
+	MaxDown float64      // the largest share of a country's or continent's hosts that votes may call down
+	Log     *slog.Logger // nil: nobody is told
+
+	// Decided is called with all targets that are down, whenever that changes,
+	// and once at first. It is never called twice at once.
+	Decided func(down []health.Target)
+}
+
+// A Cluster is this edge's part in a cluster. [Cluster.Run] does the work; all
+// other methods are safe for any number of goroutines.
+type Cluster struct {
+	Options
+
+	council   *council
+	list      *memberlist.Memberlist
+	transport *transport
+	keys      *keyring
+	queue     memberlist.TransmitLimitedQueue
+	refusals  refusals
+	counters  counters
+	alive     atomic.Int32  // members, with this one
+	silent    atomic.Bool   // end without a word
+	dirty     chan struct{} // there is something to decide
+	moved     chan struct{} // members have changed
+	renamed   chan struct{} // what this edge tells of itself has changed
+
+	mu      sync.Mutex // guards what follows; the library calls back with locks of its own, so it is never called under mu
+	members map[string]*member
+	meta    Meta
+	ring    []KeyID // of keys, as they were told last
+}
+
+// New opens the sockets of a cluster, of which the edge is at first the only
+// member it knows.
+func New(o Options) (*Cluster, error) {
+	if err := o.Config.Validate(); err != nil {
+		return nil, err
+	}
+	o.Config = o.Config.WithDefaults()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Cluster{
+		Options: o, council: newCouncil(o.Name, o.Fall, o.MaxDown), members: map[string]*member{},
+		dirty: make(chan struct{}, 1), moved: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
+		meta: Meta{Region: o.Config.Region, Country: strings.ToUpper(o.Config.Country), Program: o.Program, Probes: o.Prober != nil},
+	}
+	var err error
+	if c.keys, err = newKeyring(o.Config.KeyFiles); err != nil {
+		return nil, err
+	}
+	c.meta.keys = c.keys.ids()
+	if err = c.listen(); err != nil {
+		return nil, fmt.Errorf("listening for the cluster on %s: %w", o.Config.Listen, err)
+	}
+	return c, nil
+}
+
+// listen starts the library.
+func (c *Cluster) listen() (err error) {
+	settings := c.Config.memberlist()
+	s := &sink{c.Log, &c.refusals}
+	settings.Name, settings.Logger, settings.Keyring = c.Name, s.logger(), c.keys.ring
+	c.queue.RetransmitMult, c.queue.NumNodes = settings.RetransmitMult, func() int { return int(c.alive.Load()) }
+	if c.transport, err = newTransport(&c.Config, settings.Logger); err != nil {
+		return err
+	}
+	if c.Config.Listen.Port() == 0 { // in tests
+		settings.BindPort = c.transport.GetAutoBindPort()
+		settings.AdvertisePort = settings.BindPort
+	}
+	d := &delegate{c}
+	settings.Transport, settings.Delegate, settings.Events = c.transport, d, d
+	c.list, err = memberlist.Create(settings)
+	if err != nil {
+		_ = c.transport.Shutdown()
+	}
+	return err
+}
+
+// Run takes part until ctx ends. Then it tells the others that it leaves,
+// unless [Cluster.Silence] was called. It is called once.
+func (c *Cluster) Run(ctx context.Context) error {
+	var work sync.WaitGroup
+	for _, part := range []func(context.Context){c.join, c.decide, c.follow, c.tell, c.keep} {
+		work.Go(func() { part(ctx) })
+	}
+	work.Wait()
+	return c.Close()
+}
+
+// Close leaves, as [Cluster.Run] does at its end; it is for those who do not run it.
+func (c *Cluster) Close() error {
+	var err error
+	if !c.silent.Load() {
+		err = c.list.Leave(leaveWithin)
+		if err != nil && strings.Contains(err.Error(), "timeout") {
+			err = nil // it was sent, if not to all; they will notice
+		}
+	}
+	return errors.Join(err, c.list.Shutdown())
+}
+
+// Silence has the edge end without a word, for another process is to take its
+// place under the same name and address.
+func (c *Cluster) Silence() { c.silent.Store(true) }
+
+// signal wakes up who waits for a channel.
+func signal(to chan struct{}) {
+	select {
+	case to <- struct{}{}:
+	default: // it was not yet seen: once is enough
+	}
+}
+
+// See takes in what this edge has seen, and from which kinds it abstains.
+func (c *Cluster) See(seen []vote.Seen, abstains [health.Kinds]bool) {
+	c.pass(&vote.Message{Reports: c.council.see(seen, abstains)})
+	signal(c.dirty)
+}
+
+// SetHosts tells which hosts there are; of each, Observers is not looked at.
+func (c *Cluster) SetHosts(hosts []vote.Host) {
+	c.council.setHosts(hosts)
+	signal(c.dirty)
+}
+
+// decide decides when something has changed, until ctx ends.
+func (c *Cluster) decide(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.dirty:
+		case <-timer.C:
+		}
+		now := time.Now()
+		v := c.council.decide(now)
+		c.counters.decisions.Add(1)
+		if v.changed && c.Decided != nil {
+			c.Decided(v.down)
+		}
+		for _, t := range v.confirm {
+			if c.Prober != nil {
+				c.Prober.Confirm(t)
+			}
+		}
+		wait := time.Hour
+		if !v.next.IsZero() {
+			wait = min(wait, max(v.next.Sub(now), time.Millisecond))
+		}
+		timer.Reset(wait)
+	}
+}
+
+// keep does what is due now and then, until ctx ends.
+func (c *Cluster) keep(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if c.keys.changed() {
+			c.reloadKeys()
+		}
+		for _, name := range c.bury(time.Now()) {
+			c.council.forget(name)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/waypost/waypost/geo"
+)
+
+// A Config is how an edge takes part in a cluster. A field that is zero has its
+// default.
+type Config struct {
+	// Listen is a unicast address of this edge alone, and a port, over UDP and
+	// TCP; never an anycast address, and reached by the other edges only.
+	// Required.
+	Listen netip.AddrPort `yaml:"listen"`
+
+	// Advertise is the address and port by which the others reach this edge.
+	// Default: listen.
+	Advertise netip.AddrPort `yaml:"advertise"`
+
+	// Join are other edges, as addresses or names, with a port where it is not
+	// that of listen. Names are resolved again and again, and all their
+	// addresses are tried. Some that are up suffice; this edge may be among
+	// them. Default: none, the edge is a cluster of its own until others join it.
+	Join []string `yaml:"join"`
+
+	// KeyFiles have keys, one a line: 16, 24 or 32 bytes in base64, for AES. The
+	// first key of the first file encrypts, all are accepted; the files are
+	// read again when they change. Required, unless listen is on loopback.
+	KeyFiles []string `yaml:"key_files"`
+
+	// Region is where the edge stands, in words of the operator, such as
+	// eu-west. A host is probed from different regions where there are any.
+	Region string `yaml:"region"`
+
+	// Country is where the edge stands, as an ISO 3166 code.
+	Country string `yaml:"country"`
+
+	// Label keeps clusters apart that should not meet: all edges have the same.
+	// Default: waypost.
+	Label string `yaml:"label"`
+
+	// Timings are wan or lan: how long the others may take to answer, and how
+	// often they are told. Default: wan.
+	Timings string `yaml:"timings"`
+}
+
+// WithDefaults returns c with defaults for what is zero.
+func (c Config) WithDefaults() Config {
+	if !c.Advertise.IsValid() {
+		c.Advertise = c.Listen
+	}
+	if c.Label == "" {
+		c.Label = "waypost"
+	}
+	if c.Timings == "" {
+		c.Timings = "wan"
+	}
+	return c
+}
+
+// Validate returns all that is wrong with c, naming the keys; nil if nothing is.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	var problems []error
+	want := func(ok bool, key, text string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(key+": "+text, args...))
+		}
+	}
+	at := c.Listen.Addr()
+	want(c.Listen.IsValid() && !at.IsMulticast(), "listen", "want a unicast address and port such as 10.0.0.1:7946")
+	want(!at.IsUnspecified() || c.Advertise.IsValid() && c.Advertise != c.Listen, "advertise",
+		"want the address by which others reach this edge, since listen names none")
+	want(!c.Advertise.Addr().IsUnspecified() && !c.Advertise.Addr().IsMulticast(), "advertise", "want a unicast address and port")
+	for i, where := range c.Join {
+		_, _, err := splitJoin(where, c.Listen.Port())
+		want(err == nil, fmt.Sprintf("join[%d]", i), "want an address or a name, and a port if need be, got %q", where)
+	}
+	want(len(c.KeyFiles) > 0 || at.IsLoopback(), "key_files", "want a file with a key, as waypost cluster keys generate prints it")
+	if _, err := readKeys(c.KeyFiles); err != nil {
+		want(false, "key_files", "%v", err)
+	}
+	want(len(c.Region) <= maxRegion, "region", "want at most %d bytes", maxRegion)
+	if c.Country != "" {
+		_, err := geo.ParseCountry(c.Country)
+		want(err == nil, "country", "%v", err)
+	}
+	want(len(c.Label) <= memberlist.LabelMaxSize, "label", "want at most %d bytes", memberlist.LabelMaxSize)
+	want(c.Timings == "wan" || c.Timings == "lan", "timings", "want wan or lan, got %q", c.Timings)
+	return errors.Join(problems...)
+}
+
+// splitJoin splits what names an edge to join into host and port.
+func splitJoin(where string, port uint16) (host string, _ uint16, err error) {
+	if a, bad := netip.ParseAddr(where); bad == nil {
+		return a.String(), port, nil
+	}
+	host, text, err := net.SplitHostPort(where)
+	if err != nil {
+		host, text = where, strconv.Itoa(int(port))
+		if _, _, err = net.SplitHostPort(where + ":1"); err != nil {
+			return "", 0, err
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err == nil && (host == "" || n == 0) {
+		err = errors.New("want a name or an address, and a port above 0")
+	}
+	return host, uint16(n), err
+}
+
+// memberlist returns the settings of the library, without its parts.
+func (c *Config) memberlist() *memberlist.Config {
+	m := memberlist.DefaultWANConfig()
+	if c.Timings == "lan" {
+		m = memberlist.DefaultLANConfig()
+	}
+	m.TCPTimeout = joinTimeout
+	m.BindAddr, m.BindPort = c.Listen.Addr().String(), int(c.Listen.Port())
+	m.AdvertiseAddr, m.AdvertisePort = c.Advertise.Addr().String(), int(c.Advertise.Port())
+	m.Label = c.Label
+	m.DeadNodeReclaimTime = reclaim
+	m.RequireNodeNames = false
+	m.DelegateProtocolVersion, m.DelegateProtocolMin, m.DelegateProtocolMax = 1, 1, 1
+	return m
+}

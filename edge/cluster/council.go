@@ -1,0 +1,232 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/health"
+)
+
+// A council has all that decisions follow from. It knows nothing of the
+// network: what is to be told, it returns. Its methods are safe for any number
+// of goroutines; none of them blocks or calls back.
+type council struct {
+	self    string
+	fall    int
+	maxDown float64
+
+	mu       sync.Mutex // guards what follows
+	book     *vote.Book
+	drains   *vote.Drains
+	roll     *vote.Roll
+	hosts    []vote.Host            // by name
+	own      map[string]vote.Sights // of hosts, as seen here
+	decision vote.Decision
+	down     map[health.Target]bool // by decision on votes, not by order
+}
+
+func newCouncil(self string, fall int, maxDown float64) *council {
+	return &council{
+		self: self, fall: fall, maxDown: maxDown,
+		book: vote.NewBook(self), drains: vote.NewDrains(), roll: vote.NewRoll(nil), own: map[string]vote.Sights{},
+	}
+}
+
+// see notes what this edge sees, and returns what others should be told.
+func (c *council) see(seen []vote.Seen, abstains [health.Kinds]bool) (tell []vote.Report) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hosts := map[string]bool{"": true}
+	for _, s := range seen {
+		sights := c.own[s.Target.Host]
+		sights[s.Target.Kind()] = s.Sight
+		c.own[s.Target.Host] = sights
+		hosts[s.Target.Host] = true
+	}
+	var itself vote.Sights
+	for k, abstain := range abstains {
+		if abstain {
+			itself[k].State = vote.Failing
+		}
+	}
+	c.own[""] = itself
+	for _, host := range slices.Sorted(maps.Keys(hosts)) {
+		if r, changed := c.book.Say(host, c.own[host]); changed {
+			tell = append(tell, r)
+		}
+		if c.own[host] == (vote.Sights{}) {
+			delete(c.own, host)
+		}
+	}
+	return tell
+}
+
+// Heard is what came of a message from others.
+type heard struct {
+	news    vote.Message    // what was not known, for those who have not heard it yet
+	renewed []vote.Report   // all own reports, since an earlier life of this edge is remembered
+	look    []health.Target // that fail elsewhere, and are good as seen here
+}
+
+// hear takes in what others say.
+func (c *council) hear(m *vote.Message, now time.Time) (h heard) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	renewed := false
+	for i := range m.Reports {
+		r := &m.Reports[i]
+		switch c.book.Merge(r) {
+		case vote.Renewed:
+			renewed = true
+		case vote.News:
+			h.news.Reports = append(h.news.Reports, *r)
+			h.look = append(h.look, c.contradicts(r)...)
+		}
+	}
+	for _, d := range m.Drains {
+		if c.drains.Merge(now, d) {
+			h.news.Drains = append(h.news.Drains, d)
+		}
+	}
+	if renewed {
+		h.renewed = c.book.Own()
+	}
+	return h
+}
+
+// contradicts returns the targets that fail by a report and are good as seen here.
+func (c *council) contradicts(r *vote.Report) (look []health.Target) {
+	own, ok := c.own[r.Host]
+	if !ok {
+		return nil
+	}
+	for k := range own {
+		if own[k].State == vote.Good && r.Sights[k].State >= vote.Doubtful {
+			look = append(look, health.Kind(k).Of(r.Host))
+		}
+	}
+	return look
+}
+
+// all returns all that is known, for an edge that compares.
+func (c *council) all(now time.Time) *vote.Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := &vote.Message{Drains: c.drains.All(now)}
+	for _, o := range c.book.Observers() {
+		m.Reports = slices.AppendSeq(m.Reports, c.book.Of(o))
+	}
+	return m
+}
+
+// setHosts tells which hosts there are, in any order.
+func (c *council) setHosts(hosts []vote.Host) {
+	hosts = slices.Clone(hosts)
+	slices.SortFunc(hosts, func(a, b vote.Host) int { return compareNames(a.Name, b.Name) })
+	c.mu.Lock()
+	roll := c.roll
+	c.mu.Unlock()
+	observe(hosts, roll)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.roll != roll { // members changed meanwhile
+		observe(hosts, c.roll)
+	}
+	c.hosts = hosts
+}
+
+// setMembers tells which edges probe.
+func (c *council) setMembers(members []vote.Member) {
+	roll := vote.NewRoll(members)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.roll, c.hosts = roll, slices.Clone(c.hosts)
+	observe(c.hosts, roll)
+}
+
+// observe fills in the observers of hosts.
+func observe(hosts []vote.Host, roll *vote.Roll) {
+	for i := range hosts {
+		hosts[i].Observers = roll.Of(hosts[i].Name)
+	}
+}
+
+// turns returns which hosts this edge probes: the place of its turn among
+// those of all observers of the host, and how many they are.
+func (c *council) turns() func(host string) (turn, of int, mine bool) {
+	c.mu.Lock()
+	roll, self := c.roll, c.self
+	c.mu.Unlock()
+	return func(host string) (turn, of int, mine bool) {
+		observers := roll.Of(host)
+		turn, mine = slices.BinarySearch(observers, self)
+		return turn, len(observers), mine
+	}
+}
+
+// forget drops what an edge said that is gone.
+func (c *council) forget(observer string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.book.Forget(observer)
+}
+
+// question returns what is to be decided. The caller holds the mutex.
+func (c *council) question(now time.Time) *vote.Question {
+	return &vote.Question{
+		Hosts: c.hosts, Book: c.book, Fall: c.fall, MaxDown: c.maxDown,
+		Drained: func(name string, edge bool) bool { return c.drains.Has(now, name, edge) },
+		Before:  func(t health.Target) bool { return c.down[t] },
+	}
+}
+
+// A verdict is what was decided.
+type verdict struct {
+	down    []health.Target
+	changed bool            // down is not what it was
+	confirm []health.Target // down, and only doubtful as seen here
+	next    time.Time       // when an order ends; zero: none does
+}
+
+// decide decides.
+func (c *council) decide(now time.Time) (v verdict) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := vote.Decide(c.question(now))
+	v.changed = !slices.Equal(d.Down, c.decision.Down) || c.down == nil
+	v.down, v.next = d.Down, c.drains.Next()
+	if v.changed || len(d.Drained) != len(c.decision.Drained) {
+		c.down = make(map[health.Target]bool, len(d.Down))
+		for _, t := range d.Down {
+			c.down[t] = true
+		}
+		for _, t := range d.Drained {
+			delete(c.down, t)
+		}
+	}
+	for _, t := range d.Down {
+		if c.own[t.Host][t.Kind()].State == vote.Doubtful {
+			v.confirm = append(v.confirm, t)
+		}
+	}
+	c.decision = d
+	return v
+}
+
+// order orders or ends a drain, and returns what others should be told.
+func (c *council) order(now time.Time, what vote.Drain) vote.Drain {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what.Author = c.self
+	return c.drains.Order(now, what)
+}
+
+// drained reports whether this edge is drained.
+func (c *council) drained(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drains.Has(now, c.self, true)
+}

@@ -1,0 +1,42 @@
+package cluster
+
+import (
+	"sync/atomic"
+)
+
+// Counters are what a cluster counts, for metrics.
+type Counters struct {
+	Members, Alive                int
+	Down, Kept, Unseen, Drained   int    // targets
+	Told, Heard, News, Compared   uint64 // messages sent by gossip, taken in, reports that were news; exchanges of all that is known
+	Packets, PacketBytes          uint64 // sent
+	Streams, StreamBytes          uint64 // opened; both ways
+	WrongKey, WrongLabel          uint64 // refused
+	Malformed, Conflicts, Waiting uint64 // refused; edges of one name; messages that wait to be gossiped
+}
+
+// Counters returns the counters as they are now.
+func (c *Cluster) Counters() Counters {
+	out := Counters{
+		Alive: int(c.alive.Load()), Told: c.counters.told.Load(), Heard: c.counters.heard.Load(), News: c.counters.news.Load(),
+		Compared: c.counters.compared.Load(), Packets: c.transport.packets.Load(), PacketBytes: c.transport.packetBytes.Load(),
+		Streams: c.transport.streams.Load(), StreamBytes: c.transport.streamBytes.Load(), WrongKey: c.refusals.key.Load(),
+		WrongLabel: c.refusals.label.Load(), Malformed: c.refusals.malformed.Load(), Conflicts: c.refusals.conflicts.Load(),
+		Waiting: uint64(c.queue.NumQueued()),
+	}
+	c.mu.Lock()
+	out.Members = len(c.members)
+	c.mu.Unlock()
+	s := c.council
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := &s.decision
+	out.Down, out.Kept, out.Unseen, out.Drained = len(d.Down), len(d.Kept), d.Unseen, len(d.Drained)
+	return out
+}
+
+// counters are of messages.
+type counters struct {
+	told, heard, news, compared atomic.Uint64
+	decisions                   atomic.Uint64
+}

@@ -1,0 +1,219 @@
+package cluster
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/waypost/waypost/edge/cluster/vote"
+)
+
+// A member is an edge, alive or not long gone.
+type member struct {
+	name    string
+	address netip.AddrPort
+	meta    Meta
+	alive   bool
+	since   time.Time // when it came or went
+}
+
+// note notes what the library says of a member. It holds locks while it calls.
+func (c *Cluster) note(n *memberlist.Node, alive bool) {
+	ip, _ := netip.AddrFromSlice(n.Addr)
+	meta, err := parseMeta(n.Meta)
+	if err != nil {
+		c.refusals.malformed.Add(1)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.members[n.Name]
+	if m == nil {
+		m = &member{name: strings.Clone(n.Name)}
+		c.members[m.name] = m
+	}
+	if m.alive != alive || m.since.IsZero() {
+		m.alive, m.since = alive, time.Now()
+		if n.Name != c.Name {
+			c.Log.Info("cluster member", "name", m.name, "alive", alive, "address", netip.AddrPortFrom(ip.Unmap(), n.Port))
+		}
+	}
+	m.address, m.meta = netip.AddrPortFrom(ip.Unmap(), n.Port), meta
+	count := int32(0)
+	for _, each := range c.members {
+		if each.alive {
+			count++
+		}
+	}
+	c.alive.Store(count)
+	signal(c.moved)
+}
+
+// voters returns the members that are alive and probe, and how many are alive.
+func (c *Cluster) voters() (voters []vote.Member, alive int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.members {
+		if m.alive {
+			alive++
+			if m.meta.Probes {
+				voters = append(voters, vote.Member{Name: m.name, Region: m.meta.Region})
+			}
+		}
+	}
+	slices.SortFunc(voters, func(a, b vote.Member) int { return strings.Compare(a.Name, b.Name) })
+	return voters, alive
+}
+
+// calm is for how long members must stay as many until these are what losses
+// are measured by.
+const calm = 5 * time.Minute
+
+// follow follows the members, until ctx ends: who probes what, and whether so
+// many are gone that it is rather this edge that is cut off.
+func (c *Cluster) follow(ctx context.Context) {
+	var known []vote.Member
+	most, lost := 1, false
+	quiet := time.NewTimer(calm)
+	defer quiet.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-quiet.C:
+			_, most = c.voters()
+			lost = false
+			continue
+		case <-c.moved:
+		}
+		pause.Reset(settle) // several come and go together
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		quiet.Reset(calm)
+		voters, alive := c.voters()
+		most = max(most, alive)
+		if gone := 2*alive <= most; gone != lost {
+			lost = gone
+			if gone && c.Prober != nil {
+				c.Log.Warn("half of the cluster is gone, or this edge is cut off: all mirrors are looked at anew", "alive", alive, "of", most)
+				c.Prober.Doubt()
+			}
+		}
+		if !slices.Equal(voters, known) {
+			known = voters
+			c.council.setMembers(voters)
+			if c.Prober != nil {
+				c.Prober.Assign(c.council.turns())
+			}
+		}
+		signal(c.dirty)
+	}
+}
+
+// bury forgets members that are long gone, and returns their names.
+func (c *Cluster) bury(now time.Time) (names []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, m := range c.members {
+		if !m.alive && now.Sub(m.since) > remember {
+			delete(c.members, name)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// join joins those that are configured, and those that were lost, until ctx
+// ends: soon where nobody is there, now and then otherwise.
+func (c *Cluster) join(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		missing := c.missing(ctx)
+		var tries sync.WaitGroup
+		limit := make(chan struct{}, 8)
+		for _, at := range missing {
+			tries.Go(func() {
+				limit <- struct{}{}
+				defer func() { <-limit }()
+				if ctx.Err() == nil {
+					_, _ = c.list.Join([]string{at.String()}) // it says so itself, and is tried again
+				}
+			})
+		}
+		done := make(chan struct{})
+		go func() { tries.Wait(); close(done) }()
+		select {
+		case <-ctx.Done(): // those who wait for an answer end with their timeouts
+			return
+		case <-done:
+		}
+		wait := 30 * time.Second
+		switch {
+		case c.alive.Load() < 2:
+			wait = time.Second
+		case len(missing) > 0:
+			wait = 5 * time.Second
+		}
+		timer.Reset(wait + rand.N(wait/2))
+	}
+}
+
+// missing returns the addresses of edges that are configured or were there not
+// long ago, and are not alive now.
+func (c *Cluster) missing(ctx context.Context) (missing []netip.AddrPort) {
+	wanted := c.configured(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	there := map[netip.AddrPort]bool{c.Config.Advertise: true, c.Config.Listen: true}
+	for _, m := range c.members {
+		if m.alive {
+			there[m.address] = true
+		} else if !m.meta.Leaving {
+			wanted = append(wanted, m.address)
+		}
+	}
+	for _, at := range wanted {
+		if !there[at] {
+			there[at] = true
+			missing = append(missing, at)
+		}
+	}
+	return missing
+}
+
+// configured returns the addresses of what is to be joined.
+func (c *Cluster) configured(ctx context.Context) (all []netip.AddrPort) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, where := range c.Config.Join {
+		host, port, err := splitJoin(where, c.Config.Listen.Port())
+		if err != nil {
+			continue // it was checked
+		}
+		addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			c.Log.Warn("cluster: a name to join does not resolve", "name", where, "error", err)
+		}
+		for _, a := range addresses {
+			all = append(all, netip.AddrPortFrom(a.Unmap(), port))
+		}
+	}
+	return all
+}

@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/fnv"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+const (
+	metaFormat  = 1
+	maxRegion   = 64
+	maxProgram  = 64
+	maxPrefixes = 64 // that a member can tell it announces
+)
+
+// A Meta is what an edge tells of itself to all others, within 512 bytes.
+type Meta struct {
+	Region   string
+	Country  string
+	Program  string         // its version
+	Snapshot uint64         // version of the one in use
+	Data     time.Time      // when that was made, by the clock of who made it; zero: there is none
+	Probes   bool           // it looks at mirrors, and votes
+	Leaving  bool           // it was told to stop, or is being drained
+	Announce []netip.Prefix // announced in full health, at most 64; others learn only hashes of them
+	hashes   []uint32       // of Announce
+	keys     []KeyID        // that it accepts, the one it encrypts with first
+}
+
+// Announces reports whether the edge announces a prefix.
+func (m *Meta) Announces(p netip.Prefix) bool { return slices.Contains(m.hashes, hashPrefix(p)) }
+
+// hashPrefix is what stands for a prefix on the wire. One that is not announced
+// is taken for another by chance of one in 67 million, with 64 of them.
+func hashPrefix(p netip.Prefix) uint32 {
+	h := fnv.New32a()
+	text, _ := p.Masked().MarshalText() // never fails
+	_, _ = h.Write(text)                // nor does this
+	return h.Sum32()
+}
+
+// append writes the meta. It is
+//
+//	format    1
+//	flags     1: probes, 2: leaving
+//	region, country, program   each with its length before it
+//	snapshot, data             unsigned varints; data in Unix seconds, 0 for none
+//	prefixes  their number, one byte, and four bytes each
+//	keys      the same
+func (m *Meta) append(b []byte) []byte {
+	flags := byte(0)
+	if m.Probes {
+		flags |= 1
+	}
+	if m.Leaving {
+		flags |= 2
+	}
+	b = append(b, metaFormat, flags)
+	for _, text := range []string{clip(m.Region, maxRegion), clip(m.Country, 2), clip(m.Program, maxProgram)} {
+		b = append(append(b, byte(len(text))), text...)
+	}
+	b = binary.AppendUvarint(b, m.Snapshot)
+	seconds := int64(0)
+	if !m.Data.IsZero() {
+		seconds = max(m.Data.Unix(), 0)
+	}
+	b = binary.AppendUvarint(b, uint64(seconds))
+	n := min(len(m.Announce), maxPrefixes)
+	b = append(b, byte(n))
+	for _, p := range m.Announce[:n] {
+		b = binary.BigEndian.AppendUint32(b, hashPrefix(p))
+	}
+	n = min(len(m.keys), maxKeys)
+	b = append(b, byte(n))
+	for _, id := range m.keys[:n] {
+		b = binary.BigEndian.AppendUint32(b, uint32(id))
+	}
+	return b
+}
+
+func clip(text string, n int) string { return text[:min(len(text), n)] }
+
+var errMeta = errors.New("want what an edge tells of itself in format 1")
+
+// parseMeta reads what [Meta.append] writes.
+func parseMeta(b []byte) (m Meta, err error) {
+	if len(b) < 2 || len(b) > memberlist.MetaMaxSize || b[0] != metaFormat {
+		return m, errMeta
+	}
+	m.Probes, m.Leaving = b[1]&1 != 0, b[1]&2 != 0
+	b = b[2:]
+	for _, text := range []*string{&m.Region, &m.Country, &m.Program} {
+		if len(b) == 0 || len(b) <= int(b[0]) {
+			return m, errMeta
+		}
+		*text, b = string(b[1:1+int(b[0])]), b[1+int(b[0]):]
+	}
+	var numbers [2]uint64
+	for i := range numbers {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			return m, errMeta
+		}
+		numbers[i], b = v, b[n:]
+	}
+	m.Snapshot = numbers[0]
+	if seconds := numbers[1]; seconds > 0 && seconds < 1<<40 {
+		m.Data = time.Unix(int64(seconds), 0).UTC()
+	}
+	for i := range 2 {
+		if len(b) == 0 || len(b) < 1+4*int(b[0]) {
+			return m, errMeta
+		}
+		n := int(b[0])
+		for at := range n {
+			v := binary.BigEndian.Uint32(b[1+4*at:])
+			if i == 0 {
+				m.hashes = append(m.hashes, v)
+			} else {
+				m.keys = append(m.keys, KeyID(v))
+			}
+		}
+		b = b[1+4*n:]
+	}
+	return m, nil
+}

@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/health"
+)
+
+// A Vote is what one observer says of a host.
+type Vote struct {
+	Observer string  `json:"observer"`
+	Sights   []Sight `json:"sights"`
+}
+
+// A Sight is what it says of one kind.
+type Sight struct {
+	Kind    string `json:"kind"`
+	State   string `json:"state"`
+	Verdict uint8  `json:"verdict"`
+	Millis  uint16 `json:"ms"`
+	Counts  bool   `json:"counts"` // the observer does not abstain, and is not drained
+}
+
+// HostVotes are those on one host.
+type HostVotes struct {
+	Host      string   `json:"host"`
+	Observers []string `json:"observers"` // whose votes count
+	Votes     []Vote   `json:"votes"`
+	Down      []string `json:"down,omitempty"` // kinds, as decided
+	Kept      []string `json:"kept,omitempty"` // kinds that the cap keeps up
+	Drained   bool     `json:"drained,omitempty"`
+}
+
+// Votes returns the votes on a host. The error is that there is no such host.
+func (c *Cluster) Votes(host string) (*HostVotes, error) {
+	s := c.council
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := slices.BinarySearchFunc(s.hosts, host, func(h vote.Host, name string) int { return compareNames(h.Name, name) })
+	if !ok {
+		return nil, fmt.Errorf("there is no host %.60q", host)
+	}
+	out := &HostVotes{Host: host, Observers: s.hosts[at].Observers, Drained: s.drains.Has(now, host, false)}
+	for _, observer := range out.Observers {
+		v := Vote{Observer: observer}
+		for k, sight := range s.book.Sights(observer, host) {
+			if sight.State != vote.Unseen {
+				counts := !s.book.Abstains(observer, health.Kind(k)) && !s.drains.Has(now, observer, true)
+				v.Sights = append(v.Sights, Sight{health.Kind(k).String(), sight.State.String(), sight.Verdict, sight.Millis, counts})
+			}
+		}
+		out.Votes = append(out.Votes, v)
+	}
+	out.Down, out.Kept = kindsOf(host, s.decision.Down), kindsOf(host, s.decision.Kept)
+	return out, nil
+}
+
+func kindsOf(host string, targets []health.Target) (kinds []string) {
+	for _, t := range targets {
+		if t.Host == host {
+			kinds = append(kinds, t.Kind().String())
+		}
+	}
+	return kinds
+}
+
+// Latencies returns how long the fastest good probe of each observer took, by
+// observer: what those who order mirrors by round-trip time may look at.
+func (c *Cluster) Latencies(host string) map[string]time.Duration {
+	s := c.council
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]time.Duration{}
+	for _, observer := range s.roll.Of(host) {
+		for _, sight := range s.book.Sights(observer, host) {
+			if known, ok := out[observer]; sight.State == vote.Good && (!ok || sight.Latency() < known) {
+				out[observer] = sight.Latency()
+			}
+		}
+	}
+	return out
+}
