@@ -36,6 +36,7 @@ type commands struct {
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`
 	Anycast          node.AnycastCommand          `cmd:"" help:"Look at the prefixes that an edge announces; drain them for maintenance, and resume."`
 	AnycastSpeaker   node.SpeakerCommand          `cmd:"" hidden:"" help:"Announce what an edge orders; the edge starts it."`
+	Ready            node.ReadyCommand            `cmd:"" help:"Say whether an edge or a control plane takes clients: exit 0 or 1, for health checks."`
 	Version          versionCommand               `cmd:"" help:"Print the version."`
 }
 
