@@ -6,8 +6,9 @@ import (
 	"github.com/waypost/waypost/netblock"
 )
 
-// foldAt is how many prefixes may wait before they are made part of the table.
-const foldAt = 1 << 17
+// foldAt is how many prefixes may wait before they are made part of the table:
+// for some 10 ms, during which answers may have to wait for a processor.
+const foldAt = 1 << 15
 
 // gone is what waits for a prefix that was withdrawn; others wait with their
 // origin in the lower half.

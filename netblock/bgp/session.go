@@ -31,6 +31,11 @@ func (s State) String() string {
 const (
 	openWithin  = 30 * time.Second // from the connection to the end of the handshake
 	writeWithin = 10 * time.Second
+
+	// readPause is how long what comes may gather before it is read, up to 64
+	// KiB at a time: few large reads leave more of the processor to answers than
+	// many small ones, and a full table still takes 3 s only.
+	readPause = 5 * time.Millisecond
 )
 
 // A session is one connection to a peer, from its first message to its end.
@@ -155,6 +160,9 @@ func (s *session) receive(ctx context.Context) error {
 	var buf [maxMessage]byte
 	var u update
 	for {
+		if s.in.Buffered() == 0 {
+			time.Sleep(readPause)
+		}
 		deadline := time.Time{}
 		if s.hold > 0 {
 			deadline = time.Now().Add(s.hold)

@@ -470,6 +470,8 @@ func TestCollision(t *testing.T) {
 					t.Errorf("got %v, want OPEN", m)
 				}
 				third.notification(codeCease, ceaseCollision)
+				_ = theirs.conn.Close()
+				time.Sleep(time.Second)
 			})
 		})
 	}

@@ -44,6 +44,7 @@ func TestFeedFullTable(t *testing.T) {
 	}
 	table := fullTable(t)
 	b := newFeedBench(t, table)
+	b.measureIdle()
 	b.measureSink()
 	b.measureEdge()
 }
@@ -198,6 +199,8 @@ type feedBench struct {
 	router *process
 	inject *helper
 	rows   int
+	asker  *helper
+	pid    string // of the edge
 }
 
 const benchBird = `
@@ -336,10 +339,12 @@ func (b *feedBench) measureSink() {
 		out, _ := exec.Command("birdc", "-s", b.file("sink.ctl"), "show", "protocols", "upstream").CombinedOutput()
 		return strings.Contains(string(out), "Established")
 	})
+	b.asker.say("10")
 	began := time.Now()
 	b.waitRoutes("sink.ctl", 2*time.Minute)
 	b.t.Logf("bird: %d routes %.1f s after the session was up, RSS %d MiB at most, %d then", b.rows, time.Since(began).Seconds(),
 		rss(b.t, b.file("sink.pid"), "VmHWM"), rss(b.t, b.file("sink.pid"), "VmRSS"))
+	b.t.Logf("the edge meanwhile, which does nothing else: %s", b.asker.hear())
 	b.birdc("disable", "sink")
 	pid, _ := strconv.Atoi(strings.TrimSpace(readFile(b.t, b.file("sink.pid"))))
 	if p, err := os.FindProcess(pid); err == nil && pid > 1 {
@@ -361,24 +366,35 @@ func (b *feedBench) birdc(args ...string) {
 	run(b.t, "birdc", append([]string{"-s", b.file("bird.ctl")}, args...)...)
 }
 
-// measureEdge sends the table to an edge that answers meanwhile.
-func (b *feedBench) measureEdge() {
+// measureIdle starts the edge and asks it.
+func (b *feedBench) measureIdle() {
 	t := b.t
 	t.Helper()
 	b.process = b.edge.start(t, "nice", "-n", "-10", built(t), "run", "-c", b.file("edge.yaml"))
 	eventually(t, "the edge is up", func() bool { return b.host("5.1.2.3") != "" })
-	pid := childOf(t, b.process)
-	asker := b.helper(b.edge, "TestHelperAsk")
-	asker.ask("2") // warm
-	t.Logf("idle: RSS %d MiB, %s", rssOf(t, pid, "VmRSS"), asker.ask("10"))
+	b.pid, b.asker = childOf(t, b.process), b.helper(b.edge, "TestHelperAsk")
+	b.asker.ask("2") // warm
+	t.Logf("idle: RSS %d MiB, %s", rssOf(t, b.pid, "VmRSS"), b.asker.ask("10"))
+}
 
+// measureEdge sends the table to the edge, which answers meanwhile.
+func (b *feedBench) measureEdge() {
+	t, pid, asker := b.t, b.pid, b.asker
+	t.Helper()
 	_ = os.WriteFile("/proc/"+pid+"/clear_refs", []byte("5"), 0) //nolint:gosec // resets VmHWM
 	before := cpuOf(t, pid)
 	b.birdc("enable", "edge")
-	eventually(t, "the session is up", func() bool { return b.peer().State == "established" }) // the edge tries now and then
-	asker.say("20")
-	eventually(t, "the table is in use", func() bool { p := b.peer(); return p.Complete && p.UsedAfter > 0 })
+	for b.peer().State != "established" { // the edge tries now and then
+		time.Sleep(200 * time.Millisecond)
+	}
+	if file := os.Getenv("WAYPOST_BENCH_PROFILE"); file != "" {
+		b.edge.start(t, "curl", "-s", "-o", file, "http://127.0.0.1:9090/debug/pprof/"+filepath.Base(file)+"?seconds=9")
+	}
+	asker.say("10")
 	st := b.peer()
+	for ; !st.Complete || st.UsedAfter == 0; st = b.peer() {
+		time.Sleep(time.Second) // to ask costs 10 ms
+	}
 	t.Logf("import: %d prefixes, session up to End-of-RIB and complete %.2f s, to use %.2f s, CPU %.1f s", st.Prefixes,
 		st.CompleteAfter.Seconds(), st.UsedAfter.Seconds(), cpuOf(t, pid)-before)
 	t.Logf("during and after the import: %s", asker.hear())
