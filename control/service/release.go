@@ -70,12 +70,12 @@ const goneIsNews = 30 * time.Minute
 // goneReleases returns the tasks of telling that releases were called off: the
 // audit log has those that were deleted just now, and the queue what was told.
 func (s *Service) goneReleases(ctx context.Context, now time.Time) (tasks []store.Task, err error) {
-	events, err := s.store.Audit(ctx, store.EventFilter{Kind: registry.KindRelease})
+	events, err := s.store.Audit(ctx, store.EventFilter{Kind: registry.KindRelease, Since: now.Add(-goneIsNews)})
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range events {
-		if e.After != "" || now.Sub(e.At) > goneIsNews {
+		if e.After != "" {
 			continue
 		}
 		var r registry.Release

@@ -24,8 +24,9 @@ type EventFilter struct {
 	Kind  registry.Kind
 	Key   string
 	Who   string
-	Until int64 // only changes before this one, to turn pages
-	Limit int   // how many; 0: 100
+	Until int64     // only changes before this one, to turn pages
+	Since time.Time // only changes at this time or later
+	Limit int       // how many; 0: 100
 }
 
 // Audit returns lines of the audit log, the newest first.
@@ -33,6 +34,17 @@ func (s *Store) Audit(ctx context.Context, f EventFilter) (events []Event, err e
 	if f.Limit == 0 {
 		f.Limit = 100
 	}
+	var w where
+	w.is("kind", string(f.Kind))
+	w.is("key", f.Key)
+	w.is("who", f.Who)
+	if f.Until != 0 {
+		w.add("change < %s", f.Until)
+	}
+	if !f.Since.IsZero() {
+		w.add("at >= %s", stamp(f.Since))
+	}
+	query := `SELECT change, at, who, kind, key, before, after FROM audit` + w.String() + ` ORDER BY change DESC, item DESC` + w.limit(f.Limit)
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var e Event
 		var at int64
@@ -40,8 +52,6 @@ func (s *Store) Audit(ctx context.Context, f EventFilter) (events []Event, err e
 		e.At = unstamp(at)
 		events = append(events, e)
 		return err
-	}, `SELECT change, at, who, kind, key, before, after FROM audit
-		WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR key = $2) AND ($3 = '' OR who = $3) AND ($4 = 0 OR change < $4)
-		ORDER BY change DESC, item DESC LIMIT $5`, string(f.Kind), f.Key, f.Who, f.Until, f.Limit)
+	}, query, w.args...)
 	return events, wrap("reading the audit log", err)
 }

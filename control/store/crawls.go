@@ -150,6 +150,10 @@ const crawlColumns = `host, category, at, mode, outcome, reason, held, method, t
 // Crawls returns crawls, the newest first. An empty host or category is for all.
 // They come without sightings, for which there is [Store.Sightings].
 func (s *Store) Crawls(ctx context.Context, host, category string, limit int) (crawls []Crawl, err error) {
+	var w where
+	w.is("host", host)
+	w.is("category", category)
+	query := `SELECT ` + crawlColumns + ` FROM crawls` + w.String() + ` ORDER BY at DESC, host, category` + w.limit(limit)
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var c Crawl
 		var at, took int64
@@ -158,21 +162,22 @@ func (s *Store) Crawls(ctx context.Context, host, category string, limit int) (c
 		c.At, c.Took = unstamp(at), time.Duration(took)*time.Millisecond
 		crawls = append(crawls, c)
 		return err
-	}, `SELECT `+crawlColumns+` FROM crawls WHERE ($1 = '' OR host = $1) AND ($2 = '' OR category = $2)
-		ORDER BY at DESC, host, category LIMIT $3`, host, category, limit)
+	}, query, w.args...)
 	return crawls, wrap("reading crawls", err)
 }
 
 // Sightings calls f with the newest sightings of each host and category, as
 // [Crawl] has them; category may be empty for all. f's error ends it.
 func (s *Store) Sightings(ctx context.Context, category string, f func(host, category, sightings string) error) error {
+	w := where{conditions: []string{"sightings <> ''"}}
+	w.is("category", category)
 	err := each(ctx, s.read, func(scan func(...any) error) error {
 		var host, of, sightings string
 		if err := scan(&host, &of, &sightings); err != nil {
 			return err
 		}
 		return f(host, of, sightings)
-	}, `SELECT host, category, sightings FROM crawls WHERE sightings <> '' AND ($1 = '' OR category = $1)`, category)
+	}, `SELECT host, category, sightings FROM crawls`+w.String(), w.args...)
 	return wrap("reading sightings", err)
 }
 
@@ -220,6 +225,6 @@ func (s *Store) Pending(ctx context.Context, kind string) (map[string]bool, erro
 		err := scan(&key)
 		keys[key] = true
 		return err
-	}, `SELECT key FROM jobs WHERE kind = $1 AND state IN ('queued', 'running')`, kind)
+	}, `SELECT key FROM jobs WHERE kind = $1 AND state = 'queued' UNION ALL SELECT key FROM jobs WHERE kind = $1 AND state = 'running'`, kind)
 	return keys, wrap("reading which jobs are to be done", err)
 }

@@ -15,3 +15,9 @@ func Migrations() fs.FS { return migrations() }
 func (s *Store) Number(ctx context.Context, query string) (n int64, err error) {
 	return n, s.read.QueryRowContext(ctx, query).Scan(&n)
 }
+
+// Exec makes a change that no method makes.
+func (s *Store) Exec(ctx context.Context, query string) error {
+	_, err := s.exec(ctx, query)
+	return err
+}

@@ -16,7 +16,8 @@ type Task struct {
 	Kind string
 	Key  string
 
-	// Payload is for the worker. It is text without NUL, such as JSON.
+	// Payload is for the worker. It is text without NUL, such as JSON. Of a job
+	// that is done it is not kept: that of a check-in has megabytes.
 	Payload string
 
 	// At is when it may start; zero: now.
@@ -144,12 +145,31 @@ func (s *Store) Extend(ctx context.Context, j Job, lease time.Duration) error {
 	return wrap("extending "+j.name(), lost(n, err))
 }
 
-// Finish ends a job that is done. result is for people. If the job has passed
+// Finish ends a job that is done, and forgets those that did the same but the
+// last five. result is for people. If the job has passed
 // to another worker it is [ErrLost]: what was done may be done again.
 func (s *Store) Finish(ctx context.Context, j Job, result string) error {
-	n, err := s.exec(ctx, `UPDATE jobs SET state = 'done', result = $4, changed_at = $5, ready_at = $6`+mine,
-		j.ID, j.Worker, j.Attempt, clean(result), stamp(s.now()), int64(never))
-	return wrap("finishing "+j.name(), lost(n, err))
+	err := s.update(ctx, func(tx *sql.Tx) error {
+		err := lost(exec(ctx, tx, `UPDATE jobs SET state = 'done', payload = '', result = $4, changed_at = $5, ready_at = $6`+mine,
+			j.ID, j.Worker, j.Attempt, clean(result), stamp(s.now()), int64(never)))
+		if err != nil {
+			return err
+		}
+		return forgetOver(ctx, tx, j)
+	})
+	return wrap("finishing "+j.name(), err)
+}
+
+// keepOver is how many jobs of a kind and key are kept that are over: thousands
+// of hosts are crawled every hour, for ever.
+const keepOver = 5
+
+// forgetOver forgets older jobs that are over and did the same as j.
+func forgetOver(ctx context.Context, tx *sql.Tx, j Job) error {
+	_, err := exec(ctx, tx, `DELETE FROM jobs WHERE kind = $1 AND key = $2 AND state IN ('done', 'failed') AND changed_at <
+		(SELECT MIN(changed_at) FROM (SELECT changed_at FROM jobs WHERE kind = $1 AND key = $2 AND state IN ('done', 'failed')
+			ORDER BY changed_at DESC LIMIT $3) newest)`, j.Kind, j.Key, keepOver)
+	return err
 }
 
 // Fail ends an attempt. The job is queued again, after half a minute at first
@@ -184,8 +204,12 @@ func (s *Store) back(ctx context.Context, j Job, result string, wait time.Durati
 		if another || j.Attempt-uncount >= j.Attempts {
 			state, ready = Failed, never
 		}
-		return lost(exec(ctx, tx, `UPDATE jobs SET result = $4, changed_at = $5, ready_at = $6, attempts = attempts - $7, state = $8`+mine,
+		err = lost(exec(ctx, tx, `UPDATE jobs SET result = $4, changed_at = $5, ready_at = $6, attempts = attempts - $7, state = $8`+mine,
 			j.ID, j.Worker, j.Attempt, result, stamp(now), ready, uncount, string(state)))
+		if err != nil || state != Failed {
+			return err
+		}
+		return forgetOver(ctx, tx, j)
 	})
 }
 
@@ -209,13 +233,17 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) (jobs []Job, err error) {
 	if f.Limit == 0 {
 		f.Limit = 100
 	}
+	var w where
+	w.is("kind", f.Kind)
+	w.is("key", f.Key)
+	w.is("state", string(f.State))
+	query := `SELECT ` + jobColumns + ` FROM jobs` + w.String() + ` ORDER BY changed_at DESC` + w.limit(f.Limit)
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var j Job
 		j, err = scanJob(scan)
 		jobs = append(jobs, j)
 		return err
-	}, `SELECT `+jobColumns+` FROM jobs WHERE ($1 = '' OR kind = $1) AND ($2 = '' OR key = $2) AND ($3 = '' OR state = $3)
-		ORDER BY changed_at DESC LIMIT $4`, f.Kind, f.Key, string(f.State), f.Limit)
+	}, query, w.args...)
 	return jobs, wrap("reading jobs", err)
 }
 

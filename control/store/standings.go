@@ -55,6 +55,9 @@ func (s *Store) Standing(ctx context.Context, host, category string) (Standing, 
 
 func (s *Store) standings(ctx context.Context, host, category string) (map[Place]Standing, error) {
 	all := map[Place]Standing{}
+	var w where
+	w.is("host", host)
+	w.is("category", category)
 	err := each(ctx, s.read, func(scan func(...any) error) error {
 		var t Standing
 		var crawled [Modes]int64
@@ -66,7 +69,7 @@ func (s *Store) standings(ctx context.Context, host, category string) (map[Place
 		t.Out, t.Suspended, t.Held = unstamp(out), unstamp(suspended), unstamp(held)
 		all[Place{t.Host, t.Category}] = t
 		return err
-	}, `SELECT `+standingColumns+` FROM standings WHERE ($1 = '' OR host = $1) AND ($2 = '' OR category = $2)`, host, category)
+	}, `SELECT `+standingColumns+` FROM standings`+w.String(), w.args...)
 	return all, wrap("reading how hosts stand", err)
 }
 

@@ -1,0 +1,41 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A where collects the conditions of a query. Only those that are wanted are in
+// it, so that a database finds the index for them: it finds none for
+// ($1 = ” OR host = $1).
+type where struct {
+	conditions []string
+	args       []any
+}
+
+// is wants a column to have a value, unless that is the zero value.
+func (w *where) is(column, value string) {
+	if value != "" {
+		w.add(column+" = %s", value)
+	}
+}
+
+// add wants a condition, in which %s stands for a value.
+func (w *where) add(condition string, value any) {
+	w.args = append(w.args, value)
+	w.conditions = append(w.conditions, fmt.Sprintf(condition, fmt.Sprint("$", len(w.args))))
+}
+
+// String returns the clause, with a blank before it.
+func (w *where) String() string {
+	if w.conditions == nil {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conditions, " AND ")
+}
+
+// limit returns the clause for so many rows.
+func (w *where) limit(n int) string {
+	w.args = append(w.args, n)
+	return fmt.Sprint(" LIMIT $", len(w.args))
+}
