@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
 )
 
@@ -54,9 +55,14 @@ type Config struct {
 	Publish func(down []health.Target) `yaml:"-"`
 
 	// Observe is called with the result of every probe of a target that still
-	// is one, after Publish, from the goroutine of [Prober.Run]. It is where
-	// votes between edges learn what this edge saw. May be nil.
+	// is one, after Publish, from the goroutine of [Prober.Run]. May be nil.
 	Observe func(health.Target, Result) `yaml:"-"`
+
+	// Tell is for an edge that decides together with others: it is called with
+	// what has changed in what this edge sees, and from which kinds it abstains,
+	// from the goroutine of [Prober.Run]. Then nothing is down by this prober
+	// alone: Publish is not called, and MaxDown is not looked at. May be nil.
+	Tell func(seen []vote.Seen, abstains [health.Kinds]bool) `yaml:"-"`
 }
 
 // withDefaults returns c with defaults for what is zero.

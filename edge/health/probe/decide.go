@@ -20,6 +20,7 @@ const (
 type kind struct {
 	abstaining bool
 	capped     int // failing targets that stay up
+	doubted    int // targets to be probed anew
 }
 
 // abstains reports whether the target's kind abstains.
@@ -84,6 +85,9 @@ func (p *Prober) sweep() time.Duration {
 
 // decide works out which failing targets are down. The caller holds the mutex.
 func (p *Prober) decide(now time.Time) {
+	if p.config.Tell != nil {
+		return // others decide
+	}
 	admitted := p.admit()
 	down := make([]health.Target, 0, len(admitted))
 	for _, t := range p.targets {

@@ -44,6 +44,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
 )
@@ -64,6 +65,11 @@ type Prober struct {
 	changed bool            // since down was published
 	notes   []note          // not yet logged
 	results [Verdicts]uint64
+
+	plans    map[health.Target]plan // of all hosts, also those that others probe; replaced, never changed
+	assigned func(host string) (turn, turns int, mine bool)
+	seen     []vote.Seen        // not yet told
+	told     [health.Kinds]bool // from which kinds this edge abstains
 }
 
 // An outcome is the result of a probe.
@@ -96,37 +102,49 @@ func newProber(c Config, probe func(context.Context, plan, index.Family) Result)
 // directories.
 func (p *Prober) Update(ix *index.Index) {
 	plans := plansFor(ix)
-	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.plans = plans
+	p.replan(time.Now())
+}
+
+// replan makes targets of those plans that are this edge's. The caller holds
+// the mutex.
+func (p *Prober) replan(now time.Time) {
+	phases := p.phases()
 	for name, t := range p.targets {
-		if _, ok := plans[name]; !ok {
+		if _, ok := phases[name]; !ok {
 			p.forget(t)
 		}
 	}
-	for name, how := range plans {
+	for name, phase := range phases {
 		t := p.targets[name]
 		if t == nil {
-			t = newTarget(name, now, p.config.Interval)
+			t = newTarget(name, now, phase)
 			p.targets[name] = t
 			heap.Push(&p.queue, t)
 		}
-		t.plan = how
+		t.plan = p.plans[name]
+		if t.phase != phase {
+			t.phase = phase
+			if due := t.next(now, &p.config); t.at >= 0 && due.Before(t.due) {
+				p.dueAt(t, due)
+			}
+		}
 	}
 	for k := range p.kinds {
 		p.weigh(health.Kind(k), now)
 	}
 	p.decide(now)
-	select {
-	case p.updated <- struct{}{}:
-	default: // Run has not yet seen the one before: it will see both
-	}
+	p.wake()
 }
 
 // forget drops a target. A probe that is on it comes to nothing.
 func (p *Prober) forget(t *target) {
 	delete(p.targets, t.name)
 	t.gone = true
+	p.settled(t)
+	p.tell(t)
 	if t.at >= 0 {
 		heap.Remove(&p.queue, t.at)
 	}
@@ -207,12 +225,14 @@ func (p *Prober) settle(o outcome, now time.Time) bool {
 		return false
 	}
 	p.noteCertificate(t, &o.result)
-	t.result, t.probed = o.result, true
+	t.result, t.probed, t.seen = o.result, true, now
+	p.settled(t)
 	t.answered = t.answered || o.result.Verdict == OK
 	p.weigh(t.kind(), now)
 	if t.note(p.abstains(t), &p.config, now) {
 		p.decide(now)
 	}
+	p.tell(t)
 	t.due = t.next(now, &p.config)
 	heap.Push(&p.queue, t)
 	return true
@@ -228,6 +248,7 @@ func (p *Prober) publish() {
 	if changed && p.config.Publish != nil {
 		p.config.Publish(down)
 	}
+	p.share()
 	for _, n := range notes {
 		p.config.Log.LogAttrs(context.Background(), n.level, n.text, n.about...)
 	}

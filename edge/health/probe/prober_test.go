@@ -454,7 +454,7 @@ func TestObserveAndStatuses(t *testing.T) {
 		}
 		got[0].Since, got[1].Since = time.Time{}, time.Time{}
 		want := []Status{
-			{Target: newName("a"), URL: "http://a.test/os/", Down: true, Result: Result{Verdict: Missing, Detail: "fake"}},
+			{Target: newName("a"), URL: "http://a.test/os/", Down: true, Failing: true, Result: Result{Verdict: Missing, Detail: "fake"}},
 			{Target: newName("b"), URL: "http://b.test/os/", Result: Result{Verdict: OK}},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -15,7 +15,12 @@ type Status struct {
 	Down   bool      // as published
 	Since  time.Time // when Down last changed, or the target was new
 	Kept   bool      // failing, but kept up by the cap
-	Result Result    // of the last probe; its verdict is [Unknown] before the first
+
+	// Failing says that probes have failed often enough, whatever came of it.
+	// Where edges decide together, it is what this one thinks.
+	Failing bool
+
+	Result Result // of the last probe; its verdict is [Unknown] before the first
 }
 
 // Statuses returns the status of all targets, by host, scheme and family.
@@ -26,7 +31,7 @@ func (p *Prober) Statuses() []Status {
 	for _, t := range p.targets {
 		all = append(all, Status{
 			Target: t.name, URL: t.plan.url.Redacted(), Down: t.down, Since: t.since,
-			Kept: t.failing && !t.down, Result: t.result,
+			Kept: t.failing && !t.down && p.config.Tell == nil, Failing: t.failing, Result: t.result,
 		})
 	}
 	slices.SortFunc(all, func(a, b Status) int { return compareTargets(a.Target, b.Target) })

@@ -7,17 +7,19 @@ import (
 	"github.com/waypost/waypost/edge/health"
 )
 
-// A target is what is known of one scheme of one host over one family. The
-// fields but name, first and phase are guarded by the Prober's mutex.
+// A target is what is known of one scheme of one host over one family. All
+// fields but name are guarded by the Prober's mutex.
 type target struct {
 	name  health.Target
-	first time.Time     // when the target was new
 	phase time.Duration // of its probes within the interval
 	plan  plan
 
 	due  time.Time // when the next probe is; meaningless while one is on
 	at   int       // position in the queue; -1 while a probe is on
 	gone bool      // no longer a target
+	seen time.Time // when the last probe ended
+
+	doubted bool // to be probed anew before this kind counts
 
 	result   Result // of the last probe
 	probed   bool
@@ -30,10 +32,9 @@ type target struct {
 	since time.Time
 }
 
-func newTarget(name health.Target, now time.Time, interval time.Duration) *target {
-	phase := phaseOf(name, interval)
+func newTarget(name health.Target, now time.Time, phase time.Duration) *target {
 	return &target{
-		name: name, first: now, phase: phase, at: -1,
+		name: name, phase: phase, at: -1,
 		due: now.Add(phase / 10), turned: now, since: now,
 	}
 }
@@ -98,10 +99,8 @@ func (t *target) turn(failing bool, now time.Time) bool {
 // followed up at once, for clients are being sent there; a first success after
 // a third of the interval, for it should last.
 func (t *target) next(now time.Time, c *Config) time.Time {
-	regular := t.first.Add(t.phase)
-	if passed := now.Sub(regular); passed >= 0 {
-		regular = now.Add(c.Interval - passed%c.Interval)
-	}
+	passed := (now.UnixNano() - int64(t.phase)) % int64(c.Interval) // since the last place, by the clock on the wall
+	regular := now.Add(c.Interval - time.Duration(passed))
 	soon := regular
 	switch {
 	case t.streak == 0:
