@@ -201,7 +201,7 @@ func (s *Service) readContent(ctx context.Context, job *crawl.Job, c *registry.C
 	if job.Numbers, err = s.store.Numbers(ctx, paths); err != nil {
 		return err
 	}
-	history, err := s.store.History(ctx)
+	history, err := s.store.HistoryBelow(ctx, c.Path)
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func (s *Service) keepScan(ctx context.Context, c *registry.Category, r *scan.Re
 // Versions before are there since they were current, unless somebody expired
 // them.
 func (s *Service) noteVersions(ctx context.Context, c *registry.Category, r *scan.Result) error {
-	history, err := s.store.History(ctx)
+	history, err := s.store.HistoryBelow(ctx, c.Path)
 	if err != nil {
 		return err
 	}

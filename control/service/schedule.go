@@ -84,7 +84,7 @@ func (s *Service) dueScans(ctx context.Context, world *registry.World, scans map
 			continue // it is scanned as soon as somebody has made it
 		}
 		at, scanned := scans[m.Category]
-		if scanned && now.Sub(at) < s.config.ScanEvery || pending[web.JobScan+" "+m.Category] {
+		if scanned && !astray(at, now) && now.Sub(at) < s.config.ScanEvery || pending[web.JobScan+" "+m.Category] {
 			continue
 		}
 		failed, err := s.failedLately(ctx, m.Category, now)
@@ -159,6 +159,11 @@ const spread = 5 * time.Second
 // if several are. One that failed is looked at by quick crawls, after longer and
 // longer times.
 func (c *Config) dueMode(place store.Place, t store.Standing, now time.Time) (crawl.Mode, bool) {
+	for m, at := range t.Crawled {
+		if astray(at, now) {
+			t.Crawled[m] = time.Time{}
+		}
+	}
 	if t.Failures > 0 || !t.Suspended.IsZero() {
 		last := slices.MaxFunc(t.Crawled[:], time.Time.Compare)
 		plan := crawl.Plan{Every: c.Crawl.RetryAfter, Most: 8 * c.CrawlEvery, Jitter: c.Crawl.Jitter}
@@ -179,6 +184,10 @@ func (c *Config) dueMode(place store.Place, t store.Standing, now time.Time) (cr
 	}
 	return crawl.Full, false
 }
+
+// astray reports whether a time that is past was written by a clock that was
+// wrong: nothing is put off until that time comes.
+func astray(at, now time.Time) bool { return at.Sub(now) > time.Hour }
 
 // draw returns a number in [0, 1) that is chance, but the same for all processes
 // and whenever it is asked for: a new one at each tick would make the earliest

@@ -21,7 +21,7 @@ func TestDueMode(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	ago := func(full, metadata, canary float64) (at [store.Modes]time.Time) {
 		for m, hours := range map[crawl.Mode]float64{crawl.Full: full, crawl.Metadata: metadata, crawl.Canary: canary} {
-			if hours > 0 {
+			if hours != 0 {
 				at[m] = now.Add(-time.Duration(hours * float64(time.Hour)))
 			}
 		}
@@ -37,6 +37,9 @@ func TestDueMode(t *testing.T) {
 		{"metadata is due", store.Standing{Crawled: ago(3, 0, 0.1)}, "metadata"},
 		{"a canary is due", store.Standing{Crawled: ago(3, 1, 0)}, "canary"},
 		{"a full one was a canary, too", store.Standing{Crawled: ago(0.1, 1, 1)}, ""},
+		{"crawled by a clock that was wrong", store.Standing{Crawled: ago(-9000, 1, 1)}, "full"},
+		{"failed by a clock that was wrong", store.Standing{Crawled: ago(-9000, 0, 0), Failures: 2}, "quick"},
+		{"crawled by a clock that is a minute ahead", store.Standing{Crawled: ago(-0.01, 1, 1)}, ""},
 		{"one failed", store.Standing{Crawled: ago(1.2, 0, 0), Failures: 1}, "quick"},
 		{"one failed just now", store.Standing{Crawled: ago(0.5, 0, 0), Failures: 1}, ""},
 		{"three failed", store.Standing{Crawled: ago(3, 0, 0), Failures: 3}, ""},

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/store/storetest"
+	"github.com/waypost/waypost/edge/snapshot"
 )
 
 // crowd fills a database with what 1,000 hosts with 20 categories leave behind:
@@ -119,6 +121,23 @@ func TestJobsThatAreOver(t *testing.T) {
 		must(t, err)
 		if len(list) != 5 || list[0].Result != "ok 7" || list[0].Payload != "" {
 			t.Errorf("kept are %d jobs: %+v", len(list), list)
+		}
+	})
+}
+
+// TestHistoryBelow has files beside a directory whose name begins like its own.
+func TestHistoryBelow(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, database string) {
+		s := open(t, database, nil)
+		for i, path := range []string{"pub/os", "pub/os/a", "pub/os/b/c", "pub/os2/a", "pub/o", "a"} {
+			hashes := &registry.Hashes{}
+			hashes[snapshot.SHA256] = bytes.Repeat([]byte{byte(i)}, 32)
+			must(t, s.NoteFile(t.Context(), path, registry.File{Hashes: hashes}, time.Unix(int64(i+1), 0)))
+		}
+		for below, want := range map[string]int{"pub/os": 3, "pub": 5, "": 6, "x": 0} {
+			if history, err := s.HistoryBelow(t.Context(), below); err != nil || len(history) != want {
+				t.Errorf("below %q are %d files, %v; want %d", below, len(history), err, want)
+			}
 		}
 	})
 }

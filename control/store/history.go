@@ -50,7 +50,16 @@ func hexadecimal(h *registry.Hashes) (text [snapshot.HashKinds]string) {
 // History returns the versions of all metadata files by their whole paths, the
 // newest first. The name of each file is empty.
 func (s *Store) History(ctx context.Context) (map[string][]FileVersion, error) {
+	return s.HistoryBelow(ctx, "")
+}
+
+// HistoryBelow is [Store.History] of the files at or below a directory; "" is all.
+func (s *Store) HistoryBelow(ctx context.Context, below string) (map[string][]FileVersion, error) {
 	history := map[string][]FileVersion{}
+	var w where
+	if below != "" { // no range: in PostgreSQL it would depend on the locale
+		w.add("(path = %[1]s OR substr(path, 1, length(%[1]s) + 1) = %[1]s || '/')", below)
+	}
 	err := each(ctx, s.read, func(scan func(...any) error) error {
 		var path string
 		var hex [snapshot.HashKinds]string
@@ -70,7 +79,7 @@ func (s *Store) History(ctx context.Context) (map[string][]FileVersion, error) {
 		f.Since, f.Hashes = unstamp(since), &hashes
 		history[path] = append(history[path], f)
 		return nil
-	}, `SELECT path, since, size, mtime, md5, sha1, sha256, sha512 FROM file_history ORDER BY since DESC`)
+	}, `SELECT path, since, size, mtime, md5, sha1, sha256, sha512 FROM file_history`+w.String()+` ORDER BY since DESC`, w.args...)
 	return history, wrap("reading versions of files", err)
 }
 

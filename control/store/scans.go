@@ -49,7 +49,7 @@ func (s *Store) HeldScans(ctx context.Context) (map[string]string, error) {
 		err := scan(&name, &reason)
 		held[strings.TrimPrefix(name, heldBlobs)] = string(reason)
 		return err
-	}, `SELECT name, data FROM blobs WHERE name > 'held/' AND name < 'held0' ORDER BY name, part`)
+	}, `SELECT name, data FROM blobs WHERE substr(name, 1, 5) = 'held/' ORDER BY name, part`)
 	return held, wrap("reading which scans are held", err)
 }
 

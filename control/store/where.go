@@ -20,7 +20,7 @@ func (w *where) is(column, value string) {
 	}
 }
 
-// add wants a condition, in which %s stands for a value.
+// add wants a condition, in which %s or %[1]s stands for a value.
 func (w *where) add(condition string, value any) {
 	w.args = append(w.args, value)
 	w.conditions = append(w.conditions, fmt.Sprintf(condition, fmt.Sprint("$", len(w.args))))
