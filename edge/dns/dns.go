@@ -37,6 +37,7 @@ import (
 	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/dns/zone"
+	"github.com/waypost/waypost/edge/handover"
 )
 
 // A Config is what a [Server] needs.
@@ -59,6 +60,10 @@ type Config struct {
 	MaxNoCookie int
 
 	TCP TCPLimits
+
+	// Passage leads TCP connections to the next process, and brings those of the
+	// process before; nil: there are no such.
+	Passage *handover.Passage
 }
 
 // MaxName is the longest name of a server: question and OPT together stay below 512 bytes.

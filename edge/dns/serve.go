@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/waypost/waypost/edge/handover"
 )
 
 // Sockets are what a server listens on: opened by [Listen], or inherited from
@@ -23,9 +25,15 @@ type Sockets struct {
 // v4 only, [::]:53 those of v6 only. On Linux each gets as many UDP sockets as
 // Go uses processors. UDP and TCP share the port also where it is 0.
 func Listen(ctx context.Context, addresses ...string) (Sockets, error) {
+	return Inherit(ctx, &handover.Process{}, addresses...)
+}
+
+// Inherit is [Listen] that takes what the process before had open at these
+// addresses, and keeps all sockets for the next one.
+func Inherit(ctx context.Context, p *handover.Process, addresses ...string) (Sockets, error) {
 	var ss Sockets
 	for _, address := range addresses {
-		if err := ss.listen(ctx, address); err != nil {
+		if err := ss.listen(ctx, p, address); err != nil {
 			ss.Close()
 			return Sockets{}, fmt.Errorf("listening for DNS on %s: %w", address, err)
 		}
@@ -37,14 +45,17 @@ func Listen(ctx context.Context, addresses ...string) (Sockets, error) {
 // about 5,000 queries.
 const readBuffer = 4 << 20
 
-func (ss *Sockets) listen(ctx context.Context, address string) error {
-	config := net.ListenConfig{Control: control}
+func (ss *Sockets) listen(ctx context.Context, p *handover.Process, address string) error {
 	tcp, udp := networks(address)
-	l, err := config.Listen(ctx, tcp, address)
+	l, err := p.Listen(ctx, tcp, address)
 	if err != nil {
 		return err
 	}
 	ss.TCP = append(ss.TCP, l)
+	if inherited := p.UDP(address); len(inherited) > 0 {
+		return ss.adopt(udp, inherited)
+	}
+	config := net.ListenConfig{Control: control}
 	for range udpSockets() {
 		conn, err := config.ListenPacket(ctx, udp, l.Addr().String())
 		if err != nil {
@@ -56,8 +67,33 @@ func (ss *Sockets) listen(ctx context.Context, address string) error {
 		}
 		_ = udpConn.SetReadBuffer(readBuffer) // as much as the kernel allows
 		ss.UDP = append(ss.UDP, udpConn)
+		p.Keep(udpConn)
 	}
 	return nil
+}
+
+// adopt takes the inherited UDP sockets of an address. None is added to them,
+// which would get packets that nobody reads if this process cannot start after
+// all; where they are few, several goroutines read one.
+func (ss *Sockets) adopt(network string, inherited []*net.UDPConn) error {
+	for i := range max(len(inherited), udpSockets()) {
+		c := inherited[i%len(inherited)]
+		ss.UDP = append(ss.UDP, c)
+		if err := setUp(network, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setUp sets up a socket that was inherited: systemd knows nothing of our options.
+func setUp(network string, c *net.UDPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	_ = c.SetReadBuffer(readBuffer)
+	return control(network, "", raw)
 }
 
 // networks returns the networks of an address: those of one family where it
@@ -93,11 +129,14 @@ func (ss *Sockets) Close() {
 }
 
 // Serve answers what comes in on the sockets until ctx is done, and closes
-// them. What goes wrong with one packet or one connection is counted and does
-// not end it. It returns nil, or why a socket could not be served at all.
+// them. If the next process has taken over by then ([handover.TakenOver]), all
+// that was read is answered, and connections move there. What goes wrong with
+// one packet or one connection is counted and does not end it. It returns nil,
+// or why a socket could not be served at all.
 func (s *Server) Serve(ctx context.Context, ss Sockets) error {
 	group, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, ss.Close)
+	defer ss.Close()
+	stop := context.AfterFunc(ctx, func() { ss.leave(ctx) })
 	defer stop()
 	if len(ss.UDP)+len(ss.TCP) == 0 {
 		return errors.New("serving DNS: no sockets")
@@ -113,6 +152,21 @@ func (s *Server) Serve(ctx context.Context, ss Sockets) error {
 		}
 	}
 	return group.Wait()
+}
+
+// leave ends all reading. For the next process it leaves in the sockets what is
+// there, which closing them here does not touch.
+func (ss *Sockets) leave(ctx context.Context) {
+	if !handover.TakenOver(ctx) {
+		ss.Close()
+		return
+	}
+	for _, c := range ss.UDP { // not closed: what was read is yet to be answered
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+	}
+	for _, l := range ss.TCP {
+		_ = l.Close()
+	}
 }
 
 // keepTime keeps the coarse clock that cookies go by.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/edge/dns/wire"
+	"github.com/waypost/waypost/edge/handover"
 )
 
 // TCPLimits keep slow and greedy clients from holding what others need.
@@ -109,8 +110,16 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, cs *connections) 
 	count := &s.shards[0]
 	var all sync.WaitGroup
 	defer all.Wait()
-	stop := context.AfterFunc(ctx, cs.wake)
+	stop := context.AfterFunc(ctx, func() { s.endConns(ctx, cs) })
 	defer stop()
+	if p := s.config.Passage; p != nil {
+		l = p.Listener(l)
+		all.Go(func() {
+			for c, ok := p.Next(ctx); ok; c, ok = p.Next(ctx) {
+				s.take(ctx, c, cs, &all)
+			}
+		})
+	}
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -123,20 +132,35 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, cs *connections) 
 			}
 			continue
 		}
-		client := remoteAddr(c)
-		if victim := cs.add(c, clientPrefix(client)); victim != nil {
-			count.refused.Add(1)
-			_ = victim.Close()
-			if victim == c {
-				continue
-			}
-		}
-		count.connections.Add(1)
-		all.Go(func() {
-			defer func() { cs.remove(c); _ = c.Close() }()
-			s.serveConn(ctx, c, client, cs)
-		})
+		s.take(ctx, c, cs, &all)
 	}
+}
+
+// take serves a connection in a goroutine, if there is room.
+func (s *Server) take(ctx context.Context, c net.Conn, cs *connections, all *sync.WaitGroup) {
+	count := &s.shards[0]
+	client := remoteAddr(c)
+	if victim := cs.add(c, clientPrefix(client)); victim != nil {
+		count.refused.Add(1)
+		_ = victim.Close()
+		if victim == c {
+			return
+		}
+	}
+	count.connections.Add(1)
+	all.Go(func() {
+		defer func() { cs.remove(c); _ = c.Close() }()
+		s.serveConn(ctx, c, client, cs)
+	})
+}
+
+// endConns ends the connections, or has them move to the next process.
+func (s *Server) endConns(ctx context.Context, cs *connections) {
+	if handover.TakenOver(ctx) && s.config.Passage != nil {
+		s.config.Passage.Leave()
+		return
+	}
+	cs.wake()
 }
 
 func remoteAddr(c net.Conn) netip.Addr {
@@ -158,11 +182,17 @@ type tcpWork struct {
 const batch = 16 << 10
 
 // serveConn answers the queries of a connection in their order, until it
-// closes, idles, dawdles, or ctx is done (RFC 7766).
+// closes, idles, dawdles, or ctx is done (RFC 7766). One that is to move to the
+// next process has no more to read once it is between queries.
 func (s *Server) serveConn(ctx context.Context, c net.Conn, client netip.Addr, cs *connections) {
+	moves, _ := c.(*handover.Conn)
 	in := bufio.NewReaderSize(c, 2+maxQuery)
-	for ctx.Err() == nil {
-		if err := c.SetReadDeadline(time.Now().Add(cs.limits.Idle)); err != nil || ctx.Err() != nil {
+	ended := func() bool { return ctx.Err() != nil && (moves == nil || !handover.TakenOver(ctx)) }
+	for !ended() {
+		if moves != nil && in.Buffered() == 0 {
+			moves.Between()
+		}
+		if err := c.SetReadDeadline(time.Now().Add(cs.limits.Idle)); err != nil || ended() {
 			return
 		}
 		if _, err := in.Peek(1); err != nil {

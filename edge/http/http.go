@@ -30,6 +30,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/waypost/waypost/edge/answer"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/statistics"
 )
 
@@ -52,6 +53,10 @@ type Config struct {
 
 	Statistics *StatisticsLog // where lists by repository are logged; nil: nowhere
 	Logger     *slog.Logger   // for what operators should know; nil: discard
+
+	// Passage leads connections to the next process, and brings those of the
+	// process before; nil: there are no such.
+	Passage *handover.Passage
 }
 
 // A Server answers HTTP requests. It is safe for any number of goroutines.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/waypost/waypost/edge/handover"
 )
 
 // The limits of a listener. Requests are short and have no body that counts.
@@ -23,8 +25,10 @@ const (
 )
 
 // Serve answers the connections of ln until ctx ends, and then closes ln,
-// finishes what it is answering, within five seconds, and returns nil. It also
-// keeps the server's clock. It may be called for several listeners at once.
+// finishes what it is answering, within five seconds, and returns nil. If the
+// next process has taken over by then, connections move there between two
+// requests. It also keeps the server's clock. It may be called for several
+// listeners at once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &fasthttp.Server{
 		Handler: s.Handle, Name: "waypost", Logger: logger{s.config.Logger},
@@ -33,6 +37,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		CloseOnShutdown: true, DisablePreParseMultipartForm: true,
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if p := s.config.Passage; p != nil {
+		ln, server.ConnState = p.Listener(ln), noteState
+		group.Go(func() error { s.adopt(ctx, server); return nil })
+	}
 	group.Go(func() error {
 		if err := server.Serve(ln); err != nil {
 			return fmt.Errorf("serving HTTP on %s: %w", ln.Addr(), err)
@@ -41,11 +49,47 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	})
 	group.Go(func() error {
 		s.keepTime(ctx)
+		if s.config.Passage != nil && handover.TakenOver(ctx) {
+			s.handOver(ln)
+		}
 		err := s.shutdown(server)
 		_ = ln.Close() // which the server did, unless it had yet to begin
 		return err
 	})
 	return group.Wait() //nolint:wrapcheck // both name themselves
+}
+
+// adopt serves the connections of the process before, until ctx ends.
+func (s *Server) adopt(ctx context.Context, server *fasthttp.Server) {
+	for {
+		c, ok := s.config.Passage.Next(ctx)
+		if !ok {
+			return
+		}
+		go func() { _ = server.ServeConn(c) }() // shutdown waits for it, and its errors are those of clients
+	}
+}
+
+// noteState tells a connection when it is between two requests.
+func noteState(c net.Conn, state fasthttp.ConnState) {
+	moves, ok := c.(*handover.Conn)
+	switch {
+	case !ok:
+	case state == fasthttp.StateIdle:
+		moves.Between()
+	case state == fasthttp.StateActive:
+		moves.Busy()
+	}
+}
+
+// handOver has connections move to the next process, for as long as a shutdown
+// may take. Those that are in a request until then are closed after it.
+func (s *Server) handOver(ln net.Listener) {
+	_ = ln.Close()
+	s.config.Passage.Leave()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	s.config.Passage.Wait(ctx)
 }
 
 // keepTime sets the clock each second until ctx ends.

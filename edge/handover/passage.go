@@ -1,0 +1,254 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Passage leads the connections of one kind of server to the next process.
+// They move while they are between two requests, that is when the server waits
+// for the first byte of one: then all there is of them is in the kernel. Make
+// it with [Process.Passage]; its methods are for any goroutine.
+type Passage struct {
+	process  *Process
+	kind     string
+	arrivals chan net.Conn
+
+	mu     sync.Mutex
+	conns  map[*Conn]struct{} // guarded by mu: those that are open
+	moving bool               // guarded by mu
+	empty  chan struct{}      // guarded by mu: closed when no connection is open any more; nil: nobody waits
+	moved  atomic.Uint64
+	lost   atomic.Uint64
+}
+
+// Passage returns the passage for connections of a kind, such as http: only a
+// server of the same kind will get them. It is called once for each kind,
+// before [Process.Ready].
+func (p *Process) Passage(kind string) *Passage {
+	return &Passage{process: p, kind: kind, conns: map[*Conn]struct{}{}, arrivals: p.arrivalsOf(kind)}
+}
+
+func (p *Process) arrivalsOf(kind string) chan net.Conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.arrivals[kind]
+	if c == nil {
+		if p.arrivals == nil {
+			p.arrivals = map[string]chan net.Conn{}
+		}
+		c = make(chan net.Conn)
+		p.arrivals[kind] = c
+	}
+	return c
+}
+
+// takeWithin is for how long a connection waits for a server that would serve it.
+const takeWithin = 5 * time.Second
+
+// arrive gives a connection of the process before to whoever serves its kind.
+func (p *Process) arrive(kind string, f *os.File) {
+	c, err := net.FileConn(f)
+	_ = f.Close() // it was duplicated
+	if err != nil {
+		p.log.Error("taking over a connection", "error", err)
+		return
+	}
+	p.mu.Lock()
+	to := p.arrivals[kind]
+	p.mu.Unlock()
+	within := takeWithin
+	if to == nil {
+		within = 0
+	}
+	select {
+	case to <- c: // nil: never
+	case <-time.After(within):
+		p.log.Warn("a connection is closed: nothing serves its kind any more", "kind", kind)
+		_ = c.Close()
+	}
+}
+
+// Listener returns a listener whose connections are of the passage, each a
+// [Conn].
+func (g *Passage) Listener(l net.Listener) net.Listener { return passageListener{l, g} }
+
+type passageListener struct {
+	net.Listener
+
+	passage *Passage
+}
+
+// Accept implements [net.Listener].
+func (l passageListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.passage.conn(c), nil
+}
+
+// Next waits for a connection of the process before. ok is false once ctx has
+// ended.
+func (g *Passage) Next(ctx context.Context) (c *Conn, ok bool) {
+	select {
+	case from := <-g.arrivals:
+		return g.conn(from), true
+	case <-ctx.Done():
+		return nil, false
+	}
+}
+
+func (g *Passage) conn(from net.Conn) *Conn {
+	c := &Conn{passage: g, between: true}
+	c.TCPConn, _ = from.(*net.TCPConn)
+	if c.TCPConn == nil {
+		panic("handover: want a TCP connection")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.conns[c] = struct{}{}
+	return c
+}
+
+// Leave has connections move from now on, each as soon as it is between two
+// requests: its reader then gets [io.EOF], and when it is closed it moves.
+func (g *Passage) Leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.moving = true
+	for c := range g.conns {
+		if c.waiting {
+			_ = c.TCPConn.SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+}
+
+// Wait waits until no connection is open any more, or ctx ends. It reports how
+// many are still open. Call it after Leave.
+func (g *Passage) Wait(ctx context.Context) (open int) {
+	g.mu.Lock()
+	empty := g.empty
+	switch {
+	case len(g.conns) == 0:
+		empty = closed
+	case empty == nil:
+		empty = make(chan struct{})
+		g.empty = empty
+	}
+	g.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.conns)
+}
+
+// Log says what became of the connections.
+func (g *Passage) Log(log *slog.Logger, open int) {
+	log.Info("connections were handed over", "kind", g.kind, "moved", g.moved.Load(), "lost", g.lost.Load(), "open", open)
+}
+
+// A Conn is a connection that can move. Like others it is read by one goroutine
+// at a time; SetReadDeadline is for that one, too.
+type Conn struct {
+	*net.TCPConn
+
+	passage *Passage
+	waiting bool        // guarded by passage.mu: the reader waits for the first byte of a request
+	leaves  atomic.Bool // it moves when it is closed
+
+	between bool // two requests, or before the first one; of the reader
+	begun   bool // a byte has come; of the reader
+}
+
+// Between tells that a request has been answered, and that no byte of the next
+// one was read.
+func (c *Conn) Between() { c.between = true }
+
+// Busy tells that a request is being read, though its bytes came together with
+// the one before. Before the first byte it does nothing.
+func (c *Conn) Busy() { c.between = c.between && !c.begun }
+
+// Read reads. Between requests, it returns [io.EOF] once the passage leaves.
+func (c *Conn) Read(b []byte) (int, error) {
+	if !c.between {
+		return c.TCPConn.Read(b)
+	}
+	if !c.wait() {
+		return 0, c.leave()
+	}
+	n, err := c.TCPConn.Read(b)
+	moving := c.woke()
+	if n > 0 {
+		c.between, c.begun = false, true
+		return n, err
+	}
+	if moving && errors.Is(err, os.ErrDeadlineExceeded) {
+		return 0, c.leave()
+	}
+	return n, err
+}
+
+func (c *Conn) leave() error {
+	c.leaves.Store(true)
+	return io.EOF
+}
+
+// wait notes that the reader waits, and reports false if it need not.
+func (c *Conn) wait() bool {
+	g := c.passage
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.waiting = !g.moving
+	return c.waiting
+}
+
+func (c *Conn) woke() (moving bool) {
+	g := c.passage
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c.waiting = false
+	return g.moving
+}
+
+// Close closes the connection, or moves it, if it leaves.
+func (c *Conn) Close() error {
+	g := c.passage
+	if c.leaves.CompareAndSwap(true, false) {
+		if err := g.process.pass(g.kind, c.TCPConn); err != nil {
+			g.lost.Add(1)
+		} else {
+			g.moved.Add(1)
+		}
+	}
+	err := c.TCPConn.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c)
+	if g.empty != nil && len(g.conns) == 0 {
+		close(g.empty)
+		g.empty = nil
+	}
+	return err
+}
+
+// pass sends a connection to the next process.
+func (p *Process) pass(kind string, c *net.TCPConn) error {
+	p.mu.Lock()
+	next := p.next
+	p.mu.Unlock()
+	if next == nil {
+		return errors.New("there is no next process")
+	}
+	return next.pass(kind, c)
+}

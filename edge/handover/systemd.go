@@ -1,0 +1,36 @@
+package handover
+
+import (
+	"fmt"
+	"net"
+	"strings"
+)
+
+// notifier returns what tells systemd how the process does, by the socket that
+// NOTIFY_SOCKET names (sd_notify(3)); "": there is nobody to tell.
+func notifier(socket string) func(lines ...string) error {
+	if socket == "" {
+		return func(...string) error { return nil }
+	}
+	return func(lines ...string) error {
+		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"}) // @ is the abstract name space
+		if err != nil {
+			return fmt.Errorf("telling systemd at %s: %w", socket, err)
+		}
+		defer conn.Close() //nolint:errcheck // a datagram is sent
+		if _, err = conn.Write([]byte(strings.Join(lines, "\n"))); err != nil {
+			return fmt.Errorf("telling systemd at %s: %w", socket, err)
+		}
+		return nil
+	}
+}
+
+// Notify tells systemd lines such as STATUS=…, if there is one to tell.
+func (p *Process) Notify(lines ...string) {
+	if p.notify == nil {
+		return
+	}
+	if err := p.notify(lines...); err != nil {
+		p.log.Warn("systemd", "error", err)
+	}
+}

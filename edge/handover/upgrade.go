@@ -1,0 +1,233 @@
+package handover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Successor is the next process.
+type Successor struct {
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+}
+
+// Errors of upgrades that did not begin.
+var (
+	ErrBusy     = errors.New("an upgrade is under way")
+	ErrStarting = errors.New("the process has yet to start answering")
+	ErrFirst    = errors.New("the process is the first one of a container, which ends with it: replace the container")
+	ErrCannot   = errors.New("this command cannot be upgraded")
+)
+
+// Within is how long the next process is usually given to be ready.
+const Within = 2 * time.Minute
+
+// A request is an upgrade that somebody asks for.
+type request struct {
+	within time.Duration
+	done   chan<- result
+}
+
+type result struct {
+	next Successor
+	err  error
+}
+
+// Upgrade has [Process.Run] start the binary on disk, with the arguments of this
+// process, and hand everything over to it. An error says why the new process
+// could not start within that time: this one goes on as if nothing had been.
+// Without one, this process takes no more work, and ends.
+func (p *Process) Upgrade(ctx context.Context, within time.Duration) (Successor, error) {
+	if p.requests == nil {
+		return Successor{}, ErrCannot
+	}
+	done := make(chan result, 1)
+	select {
+	case p.requests <- request{within, done}:
+	case <-time.After(busy):
+		return Successor{}, ErrBusy
+	case <-ctx.Done():
+		return Successor{}, ctx.Err()
+	}
+	select {
+	case r := <-done:
+		return r.next, r.err
+	case <-ctx.Done(): // it goes on without who asked
+		return Successor{}, ctx.Err()
+	}
+}
+
+// busy is how long Run may take to be there for an upgrade.
+const busy = time.Second
+
+func (p *Process) upgrade(ctx context.Context, within time.Duration) (s Successor, err error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if err = p.mayUpgrade(); err != nil {
+		return s, err
+	}
+	select {
+	case <-p.alone:
+	case <-ctx.Done():
+		return s, errors.New("the process before has not ended yet")
+	}
+	p.Notify("RELOADING=1", "MONOTONIC_USEC="+monotonic(), "STATUS=upgrading")
+	next, s, err := p.start(ctx)
+	if err != nil {
+		p.Notify("READY=1", "STATUS=upgrade failed: "+firstLine(err.Error()))
+		return s, err
+	}
+	p.mu.Lock()
+	p.next = next
+	p.mu.Unlock()
+	p.Notify("MAINPID="+strconv.Itoa(s.PID), "READY=1", "STATUS=upgraded to "+s.Version)
+	return s, nil
+}
+
+// mayUpgrade says why no upgrade can begin now.
+func (p *Process) mayUpgrade() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case os.Getpid() == 1:
+		return ErrFirst
+	case !p.ready:
+		return ErrStarting
+	}
+	return nil
+}
+
+// monotonic is the time as sd_notify(3) wants it for RELOADING.
+func monotonic() string {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // never fails
+	return strconv.FormatInt(t.Nano()/1000, 10)
+}
+
+// A child is the next process while it starts.
+type child struct {
+	cmd   *exec.Cmd
+	link  *link
+	ended chan struct{} // closed once it has ended
+}
+
+// start starts the next process and waits until it is ready. If it will not be,
+// it is gone when start returns.
+func (p *Process) start(ctx context.Context) (next *link, s Successor, err error) {
+	c, err := p.launch()
+	if err != nil {
+		return nil, s, err
+	}
+	defer func() {
+		if err != nil {
+			_ = c.link.conn.Close()
+			_ = c.cmd.Process.Kill()
+			<-c.ended
+		}
+	}()
+	defer context.AfterFunc(ctx, func() { _ = c.link.conn.SetDeadline(time.Unix(1, 0)) })()
+	if err = p.instruct(c.link); err != nil {
+		err = fmt.Errorf("handing over to process %d: %w", c.cmd.Process.Pid, err)
+		return nil, s, errors.Join(err, c.why())
+	}
+	for {
+		m, bad := c.link.receive()
+		switch {
+		case ctx.Err() != nil:
+			return nil, s, fmt.Errorf("process %d was not ready in time: %w", c.cmd.Process.Pid, ctx.Err())
+		case bad != nil:
+			return nil, s, c.why()
+		case m.kind == kindError:
+			return nil, s, fmt.Errorf("process %d cannot start: %s", c.cmd.Process.Pid, m.payload)
+		case m.kind == kindReady:
+			if err = json.Unmarshal(m.payload, &s); err != nil {
+				return nil, s, fmt.Errorf("hearing that process %d is ready: %w", c.cmd.Process.Pid, err)
+			}
+			return c.link, s, nil
+		}
+		m.close()
+	}
+}
+
+// launch starts the binary.
+func (p *Process) launch() (*child, error) {
+	l, other, err := newPair()
+	if err != nil {
+		return nil, err
+	}
+	defer other.Close()                                 //nolint:errcheck // the new process has it
+	cmd := exec.Command(p.program.path, os.Args[1:]...) //nolint:gosec // what was started before
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.program.dir, os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{other}
+	cmd.Env = append(os.Environ(), descriptor+"="+strconv.Itoa(firstDescriptor))
+	if err = cmd.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting the next process: %w", err), l.conn.Close())
+	}
+	c := &child{cmd, l, make(chan struct{})}
+	go func() {
+		defer close(c.ended)
+		_ = cmd.Wait()
+	}()
+	return c, nil
+}
+
+// why says how a process has ended that did not say so itself.
+func (c *child) why() error {
+	select {
+	case <-c.ended:
+		return fmt.Errorf("process %d ended before it was ready: %s", c.cmd.Process.Pid, c.cmd.ProcessState)
+	case <-time.After(time.Second):
+		return fmt.Errorf("process %d stopped talking before it was ready", c.cmd.Process.Pid)
+	}
+}
+
+// instruct gives the next process sockets and state.
+func (p *Process) instruct(to *link) error {
+	p.mu.Lock()
+	open, tell := slices.Clone(p.open), p.tell
+	p.mu.Unlock()
+	for some := range slices.Chunk(open, maxDescriptors) {
+		if err := withAll(some, nil, func(fds []int) error { return to.send(kindSockets, nil, fds...) }); err != nil {
+			return err
+		}
+	}
+	if tell != nil {
+		state, err := tell()
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(state, piece) {
+			if err := to.send(kindState, part); err != nil {
+				return err
+			}
+		}
+	}
+	return to.send(kindBegin, nil)
+}
+
+// withAll calls do with the descriptors of all sockets.
+func withAll(sockets []syscall.Conn, fds []int, do func([]int) error) error {
+	if len(sockets) == 0 {
+		return do(fds)
+	}
+	return control(sockets[0], func(fd int) error { return withAll(sockets[1:], append(fds, fd), do) })
+}
+
+func firstLine(text string) string {
+	for i, r := range text {
+		if r == '\n' {
+			return text[:i]
+		}
+	}
+	return text
+}
