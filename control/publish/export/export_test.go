@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,27 @@ func TestShares(t *testing.T) {
 			if n := float64(got[fmt.Sprintf("http://h%d", i)]); n < want-1 || n > want+1 {
 				t.Errorf("seed %d: a share of %.2f got %v", seed, want, n)
 			}
+		}
+	}
+}
+
+// A host leaves the lists for people, too, when crawls have taken all of it out:
+// it holds nothing then.
+func TestHoldsNothing(t *testing.T) {
+	for _, name := range []string{"mirrors.json", "mirrors.txt", "mirrors.html"} {
+		s := network(t)
+		i := slices.IndexFunc(s.Hosts, func(h snapshot.Host) bool { return h.Name == "us1" })
+		gone := s.Hosts[i].Name
+		if !strings.Contains(write(t, name, s), gone) {
+			t.Fatalf("%s: %s is not in it", name, gone)
+		}
+		s.Hosts[i].Has = nil
+		if text := write(t, name, s); strings.Contains(text, gone) {
+			t.Errorf("%s: %s holds nothing, and is in it:\n%s", name, gone, text)
+		}
+		s.Directories = nil // before the first scan nobody knows better
+		if text := write(t, name, s); !strings.Contains(text, gone) {
+			t.Errorf("%s: %s is not in it, though no directory is known:\n%s", name, gone, text)
 		}
 	}
 }

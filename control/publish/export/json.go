@@ -35,7 +35,7 @@ type Mirror struct {
 	ASNs       []uint32         `json:"asns,omitempty"`
 	Allowed    []string         `json:"countries_allowed,omitempty"`  // only for clients of these countries; absent: of all
 	Excluded   []string         `json:"countries_excluded,omitempty"` // not for clients of these countries
-	Categories []MirrorCategory `json:"categories"`
+	Categories []MirrorCategory `json:"categories"` // those of which it holds something
 }
 
 // Location is a place in degrees.
@@ -54,17 +54,10 @@ type MirrorCategory struct {
 // JSON writes [Mirrors].
 func JSON(w io.Writer, s *snapshot.Snapshot, now time.Time) error {
 	out := Mirrors{Version: s.Version, Created: s.Created.UTC(), Categories: []MirrorsCategory{}, Mirrors: []Mirror{}}
-	known := make([]snapshot.Bitmap, len(s.Categories)) // by category: its directories that may be known
-	counts := make([]int, len(s.Categories))
-	for i, d := range s.Directories {
-		if !embargoed(s, d.Path, now) {
-			known[d.Category].Add(uint32(i))
-			counts[d.Category]++
-		}
-	}
+	known := knownDirectories(s, now)
 	for i, c := range s.Categories {
 		if !embargoed(s, c.Path, now) {
-			out.Categories = append(out.Categories, MirrorsCategory{c.Name, c.Path, c.Origin, counts[i]})
+			out.Categories = append(out.Categories, MirrorsCategory{c.Name, c.Path, c.Origin, common(known[i], known[i])})
 		}
 	}
 	for _, i := range byName(s) {
@@ -94,7 +87,7 @@ func mirror(s *snapshot.Snapshot, h *snapshot.Host, known []snapshot.Bitmap, now
 	}
 	for _, mount := range h.Mounts {
 		c := s.Categories[mount.Category]
-		if len(mount.URLs) > 0 && !embargoed(s, c.Path, now) {
+		if len(mount.URLs) > 0 && !embargoed(s, c.Path, now) && !holdsNone(h, known[mount.Category]) {
 			m.Categories = append(m.Categories, MirrorCategory{c.Name, mount.URLs, common(h.Has, known[mount.Category])})
 		}
 	}

@@ -75,13 +75,18 @@ type personURL struct {
 	Link          bool // browsers follow it
 }
 
-// people returns the hosts of each country, those without one at the end.
+// people returns the hosts of each country, those without one at the end. A
+// category of which a host holds nothing is left out.
 func people(s *snapshot.Snapshot, now time.Time) (out []personCountry) {
+	known := knownDirectories(s, now)
 	for _, i := range byName(s) {
 		h := &s.Hosts[i]
 		var host personHost
 		for _, m := range h.Mounts {
 			c := s.Categories[m.Category]
+			if holdsNone(h, known[m.Category]) {
+				continue
+			}
 			for _, u := range urls(h, m.Category) {
 				if !embargoed(s, c.Path, now) {
 					host.URLs = append(host.URLs, personURL{c.Name, u, strings.HasPrefix(u, "http")})
@@ -113,6 +118,24 @@ func byName(s *snapshot.Snapshot) (out []int) {
 	}
 	slices.SortFunc(out, func(x, y int) int { return strings.Compare(s.Hosts[x].Name, s.Hosts[y].Name) })
 	return out
+}
+
+// knownDirectories returns, by category, its directories that may be known.
+func knownDirectories(s *snapshot.Snapshot, now time.Time) []snapshot.Bitmap {
+	known := make([]snapshot.Bitmap, len(s.Categories))
+	for i, d := range s.Directories {
+		if !embargoed(s, d.Path, now) {
+			known[d.Category].Add(uint32(i))
+		}
+	}
+	return known
+}
+
+// holdsNone reports whether a host holds nothing of what is known of a
+// category: its crawls fail, or it was never seen. Where nothing is known yet,
+// it may.
+func holdsNone(h *snapshot.Host, known snapshot.Bitmap) bool {
+	return common(known, known) > 0 && common(h.Has, known) == 0
 }
 
 // common returns how many numbers two sets have in common.

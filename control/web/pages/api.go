@@ -116,6 +116,9 @@ func list[T registry.Object](v *visit, parameters ...string) ([]T, error) {
 
 // get reads an object into out and returns its revision.
 func (v *visit) get(kind registry.Kind, key string, out any) (revision string, err error) {
+	if key == "" {
+		return "", missing() // /host/ names none; the API would list all
+	}
 	h, err := v.call(http.MethodGet, &url.URL{Path: objectPath(kind, key)}, nil, nil, out)
 	if err != nil {
 		return "", err

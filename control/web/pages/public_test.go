@@ -48,6 +48,9 @@ func TestPublicPages(t *testing.T) {
 	} {
 		p.browser().get(path).want(t, 404)
 	}
+	for _, path := range []string{"/host/", "/site/", "/release/", "/edit/host/"} { // none is named
+		p.as("root").get(path).want(t, 404)
+	}
 }
 
 // TestOutOfOrder shows that nobody is sent to a mirror that crawls have taken
