@@ -35,7 +35,7 @@ type Mirror struct {
 	ASNs       []uint32         `json:"asns,omitempty"`
 	Allowed    []string         `json:"countries_allowed,omitempty"`  // only for clients of these countries; absent: of all
 	Excluded   []string         `json:"countries_excluded,omitempty"` // not for clients of these countries
-	Categories []MirrorCategory `json:"categories"` // those of which it holds something
+	Categories []MirrorCategory `json:"categories"`                   // those of which it holds something
 }
 
 // Location is a place in degrees.

@@ -48,7 +48,7 @@ func TestPublicPages(t *testing.T) {
 	} {
 		p.browser().get(path).want(t, 404)
 	}
-	for _, path := range []string{"/host/", "/site/", "/release/", "/edit/host/"} { // none is named
+	for _, path := range []string{"/host/", "/site/", "/release/"} { // none is named
 		p.as("root").get(path).want(t, 404)
 	}
 }
