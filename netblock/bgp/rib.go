@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/waypost/waypost/netblock"
@@ -25,25 +26,83 @@ type rib struct {
 	table   *netblock.Table
 	waiting [families]map[key]uint64
 	adds    int // announcements that wait; some replace rows
-	most    int // how many prefixes there may be; 0: any number
+
+	// Before the first fold nothing is looked up: all is written down, and
+	// sorted once. A full table that way makes a tenth of the garbage.
+	first [families][][]logged
+	seq   uint64
+	later bool // the first fold is over
+	most  int  // how many prefixes there may be; 0: any number
 }
 
 var _ sink = (*rib)(nil)
+
+// logged is a prefix and, from the lower half up, its origin, gone, and a
+// number that grows.
+type logged struct {
+	key   key
+	value uint64
+}
+
+const (
+	seqShift = 33
+	chunkLen = 1 << 15
+	maxFirst = 1 << 22 // entries, 64 MiB
+)
+
+// log writes down what is said before the first fold.
+func (r *rib) log(family int, k key, value uint64) {
+	chunks := r.first[family]
+	if n := len(chunks); n == 0 || len(chunks[n-1]) == chunkLen {
+		chunks = append(chunks, make([]logged, 0, chunkLen))
+		r.first[family] = chunks
+	}
+	last := &chunks[len(chunks)-1]
+	*last = append(*last, logged{k, r.seq<<seqShift | value})
+	if r.seq++; r.seq == maxFirst {
+		r.fold()
+	}
+}
+
+// foldFirst makes the table of all that was written down.
+func (r *rib) foldFirst() {
+	r.table = netblock.FromSeq(func(yield func(netblock.Entry) bool) {
+		for f, chunks := range r.first {
+			all := slices.Concat(chunks...)
+			slices.SortFunc(all, func(a, b logged) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.value, b.value)) })
+			for i, x := range all {
+				superseded := i+1 < len(all) && all[i+1].key == x.key
+				if !superseded && x.value&gone == 0 && !yield(netblock.Entry{Prefix: x.key.prefix(f), Value: uint32(x.value)}) {
+					return
+				}
+			}
+		}
+	})
+	r.first, r.later, r.adds = [families][][]logged{}, true, 0
+}
 
 func newRIB(most int) *rib {
 	return &rib{waiting: [families]map[key]uint64{{}, {}}, most: most}
 }
 
 func (r *rib) announce(family int, k key, origin uint32) {
+	r.adds++
+	if !r.later {
+		r.log(family, k, uint64(origin))
+		return
+	}
 	w := r.waiting[family]
 	w[k] = uint64(origin)
-	r.adds++
 	if len(w) >= foldAt {
 		r.fold()
 	}
 }
 
 func (r *rib) withdraw(family int, k key) {
+	if !r.later {
+		r.log(family, k, gone)
+		return
+	}
 	r.waiting[family][k] = gone
 }
 
@@ -57,9 +116,13 @@ func (r *rib) full() bool {
 	return r.table.Len() > r.most
 }
 
-// fold makes what waits part of the table, and returns it in order; 10 ms for
-// a full table.
+// fold makes what waits part of the table, and returns it in order; nil the
+// first time. It takes 10 ms with a full table, and 0.3 s to make one.
 func (r *rib) fold() []netblock.Change {
+	if !r.later {
+		r.foldFirst()
+		return nil
+	}
 	n := len(r.waiting[familyV4]) + len(r.waiting[familyV6])
 	if n == 0 {
 		return nil
