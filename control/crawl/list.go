@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -109,7 +111,8 @@ func (c *crawler) byRsync(ctx context.Context, raw string, a *Attempt) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errRefused, err)
 	}
-	if err = c.allowed(ctx, u.Hostname()); err != nil {
+	addresses, err := c.allowed(ctx, u.Hostname())
+	if err != nil {
 		return fmt.Errorf("%w: %w", errRefused, err)
 	}
 	server := c.limits.Shared.Server(u.Hostname(), c.rate())
@@ -119,7 +122,13 @@ func (c *crawler) byRsync(ctx context.Context, raw string, a *Attempt) error {
 		return err
 	}
 	defer release()
-	r, err := rsync.List(ctx, raw, c.limits.Rsync, c.entry)
+	var r rsync.Result
+	for _, at := range c.rsyncURLs(u, addresses) {
+		r, err = rsync.List(ctx, at, c.limits.Rsync, c.entry)
+		if err != nil || r.Ending != rsync.Refused {
+			break
+		}
+	}
 	a.Stderr = r.Stderr
 	c.countRequest(r.Bytes)
 	switch {
@@ -142,13 +151,38 @@ func (c *crawler) byRsync(ctx context.Context, raw string, a *Attempt) error {
 	return nil
 }
 
-// allowed returns an error if a host has an address that must not be crawled.
-func (c *crawler) allowed(ctx context.Context, host string) error {
+// allowed returns a host's addresses, and an error if one of them must not be
+// crawled.
+func (c *crawler) allowed(ctx context.Context, host string) ([]netip.Addr, error) {
 	addresses, err := resolve(ctx, host)
 	for _, address := range addresses {
 		err = errors.Join(err, c.allow(address))
 	}
-	return err
+	return addresses, err
+}
+
+// mostAddresses is how many addresses of a host rsync tries.
+const mostAddresses = 4
+
+// rsyncURLs returns what the rsync program is given in place of a URL, one after
+// another until one does not refuse: the URL with the addresses that were looked
+// at. It would resolve a name anew, and a name server may say something else by
+// then. A proxy, which the operator chose, gets the name.
+func (c *crawler) rsyncURLs(u *url.URL, addresses []netip.Addr) (urls []string) {
+	if c.limits.Private || os.Getenv("RSYNC_PROXY") != "" {
+		return []string{u.String()}
+	}
+	for _, a := range addresses[:min(len(addresses), mostAddresses)] {
+		at := *u
+		if at.Host = a.String(); a.Is6() {
+			at.Host = "[" + at.Host + "]"
+		}
+		if port := u.Port(); port != "" {
+			at.Host += ":" + port
+		}
+		urls = append(urls, at.String())
+	}
+	return urls
 }
 
 // entry compares a line of an rsync listing.

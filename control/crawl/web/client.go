@@ -137,17 +137,6 @@ func (c *Config) control(_, address string, _ syscall.RawConn) error {
 	return Allowed(a.Addr(), c.Private)
 }
 
-// Allowed returns an error where crawls may not connect to: addresses that are
-// not of the public Internet, unless private ones are allowed.
-func Allowed(a netip.Addr, private bool) error {
-	a = a.Unmap()
-	public := a.IsGlobalUnicast() && !a.IsPrivate()
-	if public || private && !a.IsMulticast() && !a.IsUnspecified() {
-		return nil
-	}
-	return fmt.Errorf("%w: %s is not of the public Internet", ErrAddress, a)
-}
-
 // Head asks for what a file is, without its content.
 func (c *Client) Head(ctx context.Context, u string) (*Answer, error) {
 	return c.do(ctx, http.MethodHead, u, "", 0)
