@@ -108,8 +108,9 @@ type Job struct {
 
 // Content is the master's content.
 type Content interface {
-	// ReadFileAt reads like [io.ReaderAt] from a file, by its path below the top.
-	ReadFileAt(path string, p []byte, offset int64) (int, error)
+	// ReadFileAt reads like [io.ReaderAt] from a file, by its path below the top,
+	// as long as that is what the tree says of it.
+	ReadFileAt(path string, is *registry.File, p []byte, offset int64) (int, error)
 }
 
 // Progress is how far a crawl is.

@@ -117,7 +117,7 @@ func (c *crawler) differs(ref pos, got []byte, offset int64) string {
 		return ""
 	}
 	want := make([]byte, len(got))
-	if n, err := c.job.Content.ReadFileAt(c.ledger.path(ref), want, offset); err != nil && n < len(want) {
+	if n, err := c.job.Content.ReadFileAt(c.ledger.path(ref), c.ledger.file(ref), want, offset); err != nil && n < len(want) {
 		return "" // the master changed in the meantime
 	}
 	if !bytes.Equal(got, want) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/waypost/waypost/control/crawl"
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 	"github.com/waypost/waypost/edge/snapshot"
@@ -72,6 +73,7 @@ func (s *Service) crawl(ctx context.Context, order crawlOrder) (string, error) {
 	update, done := s.board.begin(order.Host + " " + order.Category)
 	defer done()
 	k.job.Progress = func(p crawl.Progress) { update(p.Done, p.Directories) }
+	defer s.openContent(k)()
 	found, report, err := crawl.Crawl(ctx, k.job, s.limits(order.AcceptLoss))
 	if ctx.Err() != nil {
 		return "", err
@@ -80,6 +82,24 @@ func (s *Service) crawl(ctx context.Context, order crawlOrder) (string, error) {
 		report.Held, report.Fake = "", false
 	}
 	return s.settle(ctx, k, &found, &report, err)
+}
+
+// openContent lets a crawl compare samples with the master's files, if those are
+// in a directory of this machine. The function it returns closes them.
+func (s *Service) openContent(k *crawling) (end func()) {
+	i := s.master(k.order.Category)
+	if i < 0 {
+		return func() {} // another process has the master
+	}
+	pieces, err := scan.OpenPieces(s.config.Masters[i])
+	if err != nil {
+		s.log.Warn("samples are not compared with the master", "error", err)
+	}
+	if pieces == nil {
+		return func() {}
+	}
+	k.job.Content = pieces
+	return pieces.Close
 }
 
 // settle keeps what became of a crawl. broken says why we could not crawl, nil

@@ -72,6 +72,10 @@ type Alias struct {
 type Unmapped struct {
 	Candidate
 	Why string
+
+	// Meant says that the configuration wants no name for it: it is skipped, or
+	// its rule has no prefix.
+	Meant bool
 }
 
 // A Found is what a tree holds.
@@ -181,12 +185,12 @@ func (m *Mapper) Find(tree *registry.Tree, top string) Found {
 	var f Found
 	taken := map[string]string{}
 	for _, c := range m.candidates(tree, top) {
-		r, why := m.name(c)
+		r, why, meant := m.name(c)
 		if other, ok := taken[r.Name+"+"+r.Arch]; ok && why == "" {
 			why = fmt.Sprintf("%s %s is %s already", r.Name, r.Arch, other)
 		}
 		if why != "" {
-			f.Unmapped = append(f.Unmapped, Unmapped{c, why})
+			f.Unmapped = append(f.Unmapped, Unmapped{c, why, meant})
 			continue
 		}
 		taken[r.Name+"+"+r.Arch] = r.Path
@@ -222,11 +226,11 @@ func (m *Mapper) candidates(tree *registry.Tree, top string) []Candidate {
 
 func join(top, path string) string { return strings.Trim(listing.Join(top, path), "/") }
 
-// name names one repository, or says why not.
-func (m *Mapper) name(c Candidate) (r registry.Repository, why string) {
+// name names one repository, or says why not and whether that is meant.
+func (m *Mapper) name(c Candidate) (r registry.Repository, why string, meant bool) {
 	for i, re := range m.skip {
 		if re.MatchString(c.Path) {
-			return r, fmt.Sprintf("skip[%d]", i)
+			return r, fmt.Sprintf("skip[%d]", i), true
 		}
 	}
 	for i := range m.rules {
@@ -235,10 +239,10 @@ func (m *Mapper) name(c Candidate) (r registry.Repository, why string) {
 			if why != "" {
 				why = fmt.Sprintf("rules[%d]: %s", i, why)
 			}
-			return r, why
+			return r, why, m.rules[i].Prefix == ""
 		}
 	}
-	return r, "no rule matches"
+	return r, "no rule matches", false
 }
 
 func (m *Mapper) apply(rule *rule, match []string, c Candidate) (r registry.Repository, why string) {

@@ -130,6 +130,9 @@ func TestFind(t *testing.T) {
 	got = nil
 	for _, u := range found.Unmapped {
 		got = append(got, strings.TrimPrefix(u.Path, "pub/")+": "+u.Why)
+		if u.Meant != strings.HasPrefix(u.Why, "skip") {
+			t.Errorf("%s: %s: meant %t", u.Path, u.Why, u.Meant)
+		}
 	}
 	want[0] = strings.Replace(want[0], "rules[1]: ", "", 1)
 	if diff := cmp.Diff(want, got); diff != "" {
