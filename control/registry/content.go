@@ -67,7 +67,7 @@ type Repository struct {
 
 	Category string `json:"category,omitempty" yaml:"category"`
 
-	// Version is a version of the category's product; may be empty.
+	// Version is a version of the category's product, if it has one; may be empty.
 	Version  string `json:"version,omitempty" yaml:"version"`
 	Disabled bool   `json:"disabled,omitempty" yaml:"disabled"`
 

@@ -193,6 +193,9 @@ func (c *worldChecker) content() {
 		if !Below(r.Path, category.Path) {
 			c.problem("path", "want a path below %q, the top directory of %s, got %q", category.Path, category.Name, r.Path)
 		}
+		if category.Product == "" {
+			continue // its versions are what the repositories say
+		}
 		if product, ok := Find[*Product](c.World, category.Product); r.Version != "" && (!ok || !product.Has(r.Version)) {
 			c.problem("version", "no version %q is of the product %q of category %s", r.Version, category.Product, category.Name)
 		}

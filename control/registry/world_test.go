@@ -48,6 +48,9 @@ func TestWorldProblems(t *testing.T) {
 		{"user that is an admin", remove(registry.KindUser, "alice"), "site Uni/X: admins[0]: no user has the name \"alice\"\ntoken ci: user: no user has the name \"alice\""},
 		{"site with hosts", remove(registry.KindSite, "Uni/X"), `host Uni/X/de1: site: no site has the name "Uni/X"`},
 		{"product with versions", remove(registry.KindProduct, "OS"), "category os: product: no product has the name \"OS\"\nrepository os-43+x86_64: version: no version \"43\" is of the product \"OS\" of category os"},
+		{"version of no product", []registry.Change{
+			{Object: &registry.Category{Name: "z", Path: "z"}}, {Object: &registry.Repository{Name: "x", Arch: "y", Path: "z/x", Category: "z", Version: "9"}},
+		}, ""},
 		{"nothing named it", remove(registry.KindRelease, "44"), ""},
 		{"nothing there", remove(registry.KindSite, "nowhere"), ""},
 		{"URL of another", add(&registry.Host{Site: "Uni/X", Name: "a", Carries: []registry.Carry{{Category: "os", URLs: []registry.URL{{URL: "https://de1.example.org/os"}}}}}), "host Uni/X/de1: carries[0].urls[0].url: the URL is that of host Uni/X/a already"},

@@ -77,6 +77,10 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 	if err = s.keepScan(ctx, c, result); err != nil {
 		return "", err
 	}
+	said, err := s.addRepositories(ctx, c, result)
+	if err != nil {
+		return "", err
+	}
 	s.publishSoon()
 	for _, w := range result.Report.Warnings {
 		s.log.Warn("scan", "category", category, "warning", w)
@@ -91,8 +95,8 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 			return "", err
 		}
 	}
-	return fmt.Sprintf("%d directories, %d repositories; %d directories as before, %d files read",
-		len(result.Tree.Directories), len(result.Found.Repositories), result.Report.Reused, result.Report.Read), nil
+	return fmt.Sprintf("%d directories, %d repositories; %d directories as before, %d files read%s",
+		len(result.Tree.Directories), len(result.Found.Repositories), result.Report.Reused, result.Report.Read, said), nil
 }
 
 // master returns the position of a category's master, -1 if it is not one of this
@@ -177,7 +181,7 @@ func (s *Service) keepScan(ctx context.Context, c *registry.Category, r *scan.Re
 	if err != nil { // it only saves work
 		s.log.Warn("the state of a scan is not kept", "category", c.Name, "error", err)
 	}
-	return s.addRepositories(ctx, r)
+	return nil
 }
 
 // noteVersions notes which versions of metadata are the current ones, and
@@ -205,21 +209,4 @@ func (s *Service) noteVersions(ctx context.Context, c *registry.Category, r *sca
 		return err
 	}
 	return s.store.LimitHistory(ctx, c.Path, cmp.Or(rules.MaxVersions, maxVersions))
-}
-
-// addRepositories adds the repositories that the registry does not have.
-func (s *Service) addRepositories(ctx context.Context, r *scan.Result) error {
-	world, _, err := s.store.World(ctx)
-	if err != nil {
-		return err
-	}
-	for _, found := range r.Found.Repositories {
-		if _, ok := registry.Find[*registry.Repository](world, found.Key()); ok {
-			continue
-		}
-		if _, err = s.store.Apply(ctx, "scan", store.Put(&found, 0)); err != nil && !errors.Is(err, store.ErrConflict) {
-			s.log.Warn("a repository that was found is not added", "repository", found.Key(), "error", err)
-		}
-	}
-	return nil
 }
