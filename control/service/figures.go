@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
 )
 
 // AdminConfig is the configuration of the listener for operators.
@@ -60,6 +61,11 @@ func (f *figures) database(ctx context.Context, send gauge) error {
 	if err != nil {
 		return err
 	}
+	for _, kind := range f.s.kinds() {
+		for _, state := range []store.JobState{store.Queued, store.Running, store.Failed} { // 0 is a figure, too
+			is.Jobs[store.JobOf{Kind: kind, State: state}] += 0
+		}
+	}
 	for of, n := range is.Jobs {
 		send("jobs", "jobs in the database by kind and state; those that are over are kept for some time", float64(n), "kind", of.Kind, "state", string(of.State))
 	}
@@ -97,18 +103,6 @@ func (f *figures) world(ctx context.Context, send gauge) error {
 		send("scan_age_seconds", "time since the master of a category was scanned", time.Since(at).Seconds(), "category", category)
 	}
 	return err
-}
-
-// listenAdmin opens the listener for operators, if there is to be one.
-func (s *Service) listenAdmin(ctx context.Context) (err error) {
-	if s.config.Admin == nil {
-		return nil
-	}
-	var config net.ListenConfig
-	if s.admin, err = config.Listen(ctx, "tcp", s.config.Admin.Listen.String()); err != nil {
-		return fmt.Errorf("listening for the admin pages of the control plane on %s: %w", s.config.Admin.Listen, err)
-	}
-	return nil
 }
 
 // AdminAddr returns where the pages for operators are, nil if there are none.
