@@ -161,7 +161,7 @@ func (s *session) receive(ctx context.Context) error {
 	var u update
 	for {
 		if s.in.Buffered() == 0 {
-			time.Sleep(readPause)
+			<-time.After(readPause)
 		}
 		deadline := time.Time{}
 		if s.hold > 0 {

@@ -285,9 +285,9 @@ func TestNothingIsAnnounced(t *testing.T) {
 			kinds[m.kind]++
 			last = m
 			if m.kind == msgUpdate {
-				u, said := read(t, m.body, false, peerASN)
-				if len(said) > 0 || u.end == [families]bool{} {
-					t.Errorf("it announced %v", said)
+				u, got := read(t, m.body, false, peerASN)
+				if len(got) > 0 || u.end == [families]bool{} {
+					t.Errorf("it announced %v", got)
 				}
 			}
 		}
