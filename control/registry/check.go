@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/mail"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -66,12 +65,27 @@ func optional[T any, P text[T]](c *checker, key, s string) {
 
 // unique checks each element of a list, which must not have one twice.
 func unique[T comparable](c *checker, key string, list []T, element func(key string, value T)) {
+	seen := make(map[T]bool, len(list))
 	for i, v := range list {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		element(at, v)
-		if slices.Contains(list[:i], v) {
+		if seen[v] {
 			c.problem(at, "%v is given twice", v)
 		}
+		seen[v] = true
+	}
+}
+
+// Limits of whom a site or host has told: each of many messages goes to all.
+const (
+	mostContacts = 50
+	mostWebhooks = 10
+)
+
+// few checks how long a list is.
+func (c *checker) few(key string, n, most int) {
+	if n > most {
+		c.problem(key, "want at most %d, got %d", most, n)
 	}
 }
 

@@ -164,6 +164,7 @@ func (h *Host) Check() snapshot.Problems {
 	h.checkClients(c)
 	h.checkPulls(c)
 	h.checkCarries(c)
+	c.few("contacts", len(h.Contacts), mostContacts)
 	unique(c, "contacts", h.Contacts, c.mail)
 	for i, w := range h.Maintenance {
 		if !w.From.Before(w.To) {

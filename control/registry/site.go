@@ -52,6 +52,8 @@ func (s *Site) Check() snapshot.Problems {
 	c.name("name", s.Name)
 	c.webURL("url", s.URL)
 	unique(c, "admins", s.Admins, c.name)
+	c.few("contacts", len(s.Contacts), mostContacts)
+	c.few("webhooks", len(s.Webhooks), mostWebhooks)
 	unique(c, "contacts", s.Contacts, c.mail)
 	unique(c, "webhooks", s.Webhooks, c.webURL)
 	c.passwordHash("password_hash", s.PasswordHash)

@@ -218,7 +218,7 @@ func (s *server) password(c *call) error {
 	case a.Kind != registry.KindUser && a.Kind != registry.KindSite:
 		return snapshot.Problems{{File: "password", Key: "kind", Text: fmt.Sprintf("want user or site, got %.40q", a.Kind)}}
 	case len(a.Password) < shortest || len(a.Password) > 1024:
-		return snapshot.Problems{{File: "password", Key: "password", Text: fmt.Sprintf("want %d to 1024 bytes", shortest)}}
+		return snapshot.Problems{{File: "password", Text: fmt.Sprintf("want %d to 1024 bytes", shortest)}}
 	}
 	c.SetPathValue("key", a.Key)
 	entry, err := s.find(c, a.Kind)

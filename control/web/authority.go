@@ -14,6 +14,10 @@ import (
 const (
 	widestV4 = 16
 	widestV6 = 32
+
+	// those that may pull what is not public yet: of one machine room
+	widestPullV4 = 24
+	widestPullV6 = 48
 )
 
 // administers reports whether the caller may change a site and its hosts.
@@ -158,8 +162,13 @@ func (g *guard) host(w *registry.World, before registry.Object, after *registry.
 		g.deny("change peer_asns")
 	}
 	for _, text := range after.Netblocks {
-		if !slices.Contains(old.Netblocks, text) && wide(text) {
+		if !slices.Contains(old.Netblocks, text) && wide(text, widestV4, widestV6) {
 			g.deny("give the netblock " + text + ", which is wide")
+		}
+	}
+	for _, text := range after.PullAddresses {
+		if !slices.Contains(old.PullAddresses, text) && wide(text, widestPullV4, widestPullV6) {
+			g.deny("pull from " + text + ", which is wide")
 		}
 	}
 	for _, carry := range after.Carries {
@@ -183,14 +192,14 @@ func carried(h *registry.Host, category string) *registry.Carry {
 	return nil
 }
 
-// wide reports whether only an administrator may give a host this netblock.
-func wide(text string) bool {
+// wide reports whether a netblock is wider than prefixes of so many bits.
+func wide(text string, v4, v6 int) bool {
 	n, err := registry.ParseNetblock(text)
 	if err != nil || n.Name != "" {
 		return false // a bad one is a problem of its own
 	}
 	for _, p := range n.Prefixes() {
-		if p.Addr().Is4() && p.Bits() < widestV4 || p.Addr().Is6() && p.Bits() < widestV6 {
+		if p.Addr().Is4() && p.Bits() < v4 || p.Addr().Is6() && p.Bits() < v6 {
 			return true
 		}
 	}
@@ -218,7 +227,8 @@ func (c caller) mayChangeToken(w *registry.World, before registry.Object, after 
 		return nil // what a host or an edge may do is about itself
 	}
 	for _, scope := range after.Scopes {
-		if !slices.Contains(limit.Scopes, scope) {
+		known := slices.Contains(registry.Scopes(), scope) // else the registry says which there are
+		if known && !slices.Contains(limit.Scopes, scope) {
 			return fail(http.StatusForbidden, "a token cannot have the scope %s, which the token %s lacks", scope, limit.Name)
 		}
 	}

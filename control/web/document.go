@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -40,12 +42,17 @@ func isObject(t reflect.Type) bool {
 }
 
 // unknown notes the keys of a document that a type does not have, in their
-// exact spelling, of which encoding/json makes nothing.
+// exact spelling, of which encoding/json makes nothing, and texts that are no
+// value of their type, of which it does not say where they are.
 func unknown(problems *snapshot.Problems, object string, t reflect.Type, v any, at string) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch doc := v.(type) {
+	case string:
+		if into, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok && into.UnmarshalText([]byte(doc)) != nil {
+			*problems = append(*problems, snapshot.Problem{File: object, Key: at, Text: fmt.Sprintf("want %s, got %.80q", textInWords(t), doc)})
+		}
 	case map[string]any:
 		if !isObject(t) {
 			return
@@ -89,11 +96,24 @@ func decode(object string, doc map[string]any, into any) error {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &kind):
-		return snapshot.Problems{{File: object, Key: kind.Field, Text: fmt.Sprintf("want %s, got a JSON %s", inWords(kind.Type), kind.Value)}}
+		return snapshot.Problems{{File: object, Key: kind.Field, Text: fmt.Sprintf("want %s, got %s", inWords(kind.Type), strings.TrimPrefix(kind.Value, "number "))}}
 	case err != nil: // of a type that reads text: a time, an address
 		return fail(http.StatusUnprocessableEntity, "%s: %v", object, err)
 	}
 	return nil
+}
+
+// textInWords says what a text that is a value of a type looks like.
+func textInWords(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[time.Time]():
+		return "a time such as 2026-04-21T14:00:00Z"
+	case reflect.TypeFor[netip.Addr]():
+		return "an address such as 192.0.2.7 or 2001:db8::7"
+	case reflect.TypeFor[netip.Prefix]():
+		return "a prefix such as 192.0.2.0/24 or 2001:db8::/32"
+	}
+	return "another text"
 }
 
 // inWords says what a value of a type looks like.
@@ -110,7 +130,10 @@ func inWords(t reflect.Type) string {
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	}
-	return "a whole number that fits " + t.Kind().String()
+	if bits := t.Bits(); t.Kind() >= reflect.Uint && t.Kind() <= reflect.Uintptr {
+		return fmt.Sprintf("a whole number from 0 to %d", ^uint64(0)>>(64-bits))
+	}
+	return "a whole number"
 }
 
 // merge changes a document by a patch (RFC 7396): null takes a key away,

@@ -221,13 +221,24 @@ func (s *server) save(c *call, ch change, doc map[string]any) error {
 		return err
 	}
 	if ch.after.Key() != ch.key {
-		return snapshot.Problems{{File: name, Text: fmt.Sprintf("want the key of the path, got the document of %s", registry.Name(ch.after))}}
+		return snapshot.Problems{{File: name, Text: otherKey(ch.key, ch.after)}}
 	}
 	if ch.kind == registry.KindToken && ch.before.Object == nil {
 		return fail(http.StatusUnprocessableEntity, "there is no %s; POST /v1/tokens makes a new one", name)
 	}
 	keepSecrets(ch.after, ch.before.Object)
 	return s.apply(c, ch)
+}
+
+// otherKey says what is wrong with a key that is not the document's.
+func otherKey(key string, o registry.Object) string {
+	switch {
+	case o.Kind() == registry.KindHost && !strings.Contains(key, "/"):
+		return fmt.Sprintf("want a name such as uni-x/de1, SITE/NAME, got %q", key)
+	case o.Kind() == registry.KindRepository && !strings.Contains(key, "+"):
+		return fmt.Sprintf("want a name such as os-43+x86_64, or os-43+ for a redirect of all architectures, got %q", key)
+	}
+	return fmt.Sprintf("want the document of %s, got that of %s: names do not change", key, o.Key())
 }
 
 // keepSecrets gives an object the secrets of the one before where it has what

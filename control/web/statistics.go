@@ -20,7 +20,8 @@ type Count struct {
 	Count     int64     `json:"count"`
 }
 
-// A Batch is what an edge counted. Nothing in it is about one client.
+// A Batch is what an edge counted. Nothing in it is about one client. Names that
+// the registry does not have are counted together, as "other".
 type Batch struct {
 	// Batch grows with each batch of an edge. One whose number is not above the
 	// last one's was counted before: an edge that got no answer sends it again.
@@ -37,6 +38,7 @@ type Counts struct {
 // Limits of counts.
 const (
 	longestWord = 256                // bytes
+	mostCounted = 1_000_000_000      // of one name in a minute: no edge answers so often, and sums stay below 2^63
 	oldest      = 7 * 24 * time.Hour // that an edge may have kept while this server was away
 	ahead       = time.Hour          // by which an edge's clock may be wrong
 )
@@ -55,14 +57,15 @@ func (s *server) addCounts(c *call) error {
 	if b.Batch < 1 {
 		problem("batch", "want a number above 0, got %d", b.Batch)
 	}
-	counts := make([]store.Count, len(b.Counts))
+	names := countedIn(c.world)
+	var counts []store.Count
 	for i, n := range b.Counts {
 		at := fmt.Sprintf("counts[%d]", i)
 		if n.At.Before(now.Add(-oldest)) || n.At.After(now.Add(ahead)) {
 			problem(at+".at", "want a time of the last 7 days, got %s", n.At.Format(time.RFC3339))
 		}
-		if n.Count < 1 {
-			problem(at+".count", "want a number above 0, got %d", n.Count)
+		if n.Count < 1 || n.Count > mostCounted {
+			problem(at+".count", "want a number from 1 to %d, got %d", mostCounted, n.Count)
 		}
 		for _, text := range []string{n.Category, n.Dimension, n.Name} {
 			if len(text) > longestWord || strings.ContainsFunc(text, unicode.IsControl) {
@@ -72,7 +75,9 @@ func (s *server) addCounts(c *call) error {
 		if n.Dimension == "" {
 			problem(at+".dimension", "want what the name is")
 		}
-		counts[i] = store.Count{At: n.At.UTC(), Category: n.Category, Dimension: n.Dimension, Name: n.Name, Count: n.Count}
+		if n, ok := names.known(n); ok {
+			counts = append(counts, store.Count{At: n.At.UTC(), Category: n.Category, Dimension: n.Dimension, Name: n.Name, Count: n.Count})
+		}
 	}
 	if problems != nil {
 		return problems

@@ -40,7 +40,8 @@ func TestWire(t *testing.T) {
 }
 
 // TestOutbox sends what an edge counts to the API: names that need care arrive,
-// and a great many counts are not too many.
+// a great many counts are not too many, and what the registry does not have
+// makes no rows of its own.
 func TestOutbox(t *testing.T) {
 	a := start(t, world(), nil)
 	box, err := outbox.Open(outbox.Config{
@@ -61,9 +62,46 @@ func TestOutbox(t *testing.T) {
 		t.Fatalf("%v, %+v", err, c)
 	}
 	list, err := a.store.Counts(t.Context(), store.CountFilter{Dimension: "host", From: now.Add(-time.Minute), To: now.Add(time.Minute)})
-	if err != nil || len(list) != len(counts) {
-		t.Errorf("%d counts of %d, %v", len(list), len(counts), err)
+	if err != nil || len(list) != 1 || list[0].Name != "other" || list[0].Count != 8000 {
+		t.Errorf("%+v, %v", list, err)
 	}
+}
+
+// TestCounted: an edge that makes up names and numbers does no harm.
+func TestCounted(t *testing.T) {
+	a := start(t, world(), nil)
+	send := func(batch int, category, dimension, name string, count int64) answer {
+		return a.ask("edge", "POST", "/v1/statistics", fmt.Sprintf(
+			`{"batch":%d,"counts":[{"at":"2026-03-01T11:59:30Z","category":%q,"dimension":%q,"name":%q,"count":%d}]}`, batch, category, dimension, name, count))
+	}
+	for i, tt := range []struct{ category, dimension, name, want string }{
+		{"os", "host", "uni-x/de1", "os uni-x/de1"},
+		{"os", "host", "uni-x/none", "os other"},
+		{"none", "host", "uni-x/de1", "other uni-x/de1"},
+		{"os", "country", "DE", "os DE"},
+		{"os", "country", "", "os "},
+		{"os", "country", "de", "os other"},
+		{"os", "country", "<b>", "os other"},
+		{"os", "kind", "metalink3", "os metalink3"},
+		{"os", "kind", "anything", "os other"},
+		{"os", "arch", "anything", "os other"},
+		{"os", "repository", "anything", "os other"},
+		{"os", "client", "198.51.100.7", ""},
+	} {
+		a := start(t, world(), nil)
+		body := fmt.Sprintf(`{"batch":%d,"counts":[{"at":"2026-03-01T11:59:30Z","category":%q,"dimension":%q,"name":%q,"count":1}]}`, i+1, tt.category, tt.dimension, tt.name)
+		a.ask("edge", "POST", "/v1/statistics", body).want(t, 204)
+		list, err := a.store.Counts(t.Context(), store.CountFilter{Dimension: tt.dimension, From: now.Add(-time.Hour), To: now.Add(time.Hour)})
+		got := ""
+		for _, n := range list {
+			got += n.Category + " " + n.Name
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("%+v is counted as %q, %v", tt, got, err)
+		}
+	}
+	send(1, "os", "country", "DE", 1<<62).want(t, 422, "count")
+	send(1, "os", "country", "DE", 1_000_000_000).want(t, 204)
 }
 
 func TestStatistics(t *testing.T) {

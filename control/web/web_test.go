@@ -185,7 +185,7 @@ func TestProblems(t *testing.T) {
 			{Key: "policy.ordre", Text: "unknown key; known here are bands, minimum, order, scheme, sticky"},
 		}},
 		{"of the wrong kind", "PATCH", "/v1/host/uni-x/de1", `{"bandwidth":-1}`, 422, []web.Problem{
-			{Key: "bandwidth", Text: "want a whole number that fits uint32, got a JSON number -1"},
+			{Key: "bandwidth", Text: "want a whole number from 0 to 4294967295, got -1"},
 		}},
 		{"of one object", "PATCH", "/v1/host/uni-x/de1", `{"country":"de","tier":-1}`, 422, []web.Problem{
 			{Key: "country", Text: `want it spelled "DE", got "de"`},
@@ -198,14 +198,25 @@ func TestProblems(t *testing.T) {
 			{Key: "number", Text: "want 1 as before or none, got 77"},
 		}},
 		{"another key", "PUT", "/v1/category/os", `{"name":"oz","path":"pub/os","policy":{}}`, 422, []web.Problem{
-			{Text: "want the key of the path, got the document of category oz"},
+			{Text: "want the document of os, got that of oz: names do not change"},
+		}},
+		{"a host without its site", "PATCH", "/v1/host/de1", `{"country":"DE"}`, 422, []web.Problem{
+			{Text: `want a name such as uni-x/de1, SITE/NAME, got "de1"`},
+		}},
+		{"a repository without its architecture", "PATCH", "/v1/repository/old", `{"redirect_to":"os-43"}`, 422, []web.Problem{
+			{Text: `want a name such as os-43+x86_64, or os-43+ for a redirect of all architectures, got "old"`},
 		}},
 		{"malformed", "PUT", "/v1/category/os", `{"name":`, 400, nil},
 		{"two documents", "PUT", "/v1/category/os", `{} {}`, 400, nil},
 		{"no object", "PUT", "/v1/category/os", `[]`, 400, nil},
 		{"null", "PUT", "/v1/category/os", `null`, 400, nil},
 		{"too large", "PUT", "/v1/category/os", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, 413, nil},
-		{"a bad time", "PUT", "/v1/release/r", `{"name":"r","paths":["pub/os"],"lift_at":"soon"}`, 422, nil},
+		{"a bad time", "PUT", "/v1/release/r", `{"name":"r","paths":["pub/os"],"lift_at":"soon"}`, 422, []web.Problem{
+			{Key: "lift_at", Text: `want a time such as 2026-04-21T14:00:00Z, got "soon"`},
+		}},
+		{"a bad address", "PATCH", "/v1/host/uni-x/de1", `{"addresses":["192.0.2.1","300.1.1.1"]}`, 422, []web.Problem{
+			{Key: "addresses[1]", Text: `want an address such as 192.0.2.7 or 2001:db8::7, got "300.1.1.1"`},
+		}},
 		{"an unknown parameter", "GET", "/v1/category?size=1", "", 400, nil},
 		{"a parameter twice", "GET", "/v1/host?site=a&site=b", "", 400, nil},
 		{"an unknown kind", "GET", "/v1/hots/x", "", 404, nil},
