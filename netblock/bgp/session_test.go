@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,8 @@ const (
 type lab struct {
 	t       *testing.T
 	feed    *Feed
-	table   *netblock.Table // what Apply made of it, by changes where they are known
+	mu      sync.Mutex
+	table   *netblock.Table // under mu: what Apply made of it, by changes where they are known
 	applied int
 	conns   chan net.Conn // the peer's ends of connections
 	stop    func()
@@ -41,6 +43,8 @@ func newLab(t *testing.T, edit func(*Config)) *lab {
 		LocalASN: ourASN, RouterID: netip.MustParseAddr("192.0.2.1"), Log: slog.New(slog.DiscardHandler),
 		Peers: []Peer{{Address: netip.MustParseAddr("192.0.2.254"), ASN: peerASN}},
 		Apply: func(_ int, table *netblock.Table, changes []netblock.Change) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			l.applied++
 			if changes == nil {
 				changes = netblock.Diff(l.table, table)
@@ -91,6 +95,13 @@ func (l *lab) incoming() net.Conn {
 	here, there := net.Pipe()
 	go l.feed.peers[0].serve(l.t.Context(), here, false)
 	return there
+}
+
+// steps is how often Apply was called.
+func (l *lab) steps() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.applied
 }
 
 func (l *lab) status() Status { return l.feed.Status()[0] }
@@ -193,6 +204,8 @@ func (l *lab) want(rows map[string]uint32) {
 	l.t.Helper()
 	synctest.Wait()
 	got := map[string]uint32{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for prefix, v := range l.table.All() {
 		got[prefix.String()] = v
 	}
@@ -225,14 +238,14 @@ func TestSession(t *testing.T) {
 		s.end()
 		l.want(map[string]uint32{"5.1.0.0/16": 680, "5.2.0.0/16": 680, "2a00:1::/32": 680})
 
-		applied := l.applied
+		applied := l.steps()
 		s.announce(553, []string{"5.1.0.0/16"})
 		s.announce(554, []string{"5.1.0.0/16"})
 		s.send(msgUpdate, slowMessage(t, []string{"5.2.0.0/16"}, nil))
 		time.Sleep(DefaultApplyEvery)
 		l.want(map[string]uint32{"5.1.0.0/16": 554, "2a00:1::/32": 680})
-		if l.applied != applied+1 {
-			t.Errorf("three updates were put in use in %d steps, want 1", l.applied-applied)
+		if n := l.steps() - applied; n != 1 {
+			t.Errorf("three updates were put in use in %d steps, want 1", n)
 		}
 		s.announce(556, []string{"5.1.0.0/16"})
 		synctest.Wait()
