@@ -42,7 +42,8 @@ type sectionName struct {
 
 // Encode is like the function [Encode], and does not give put the sections of the
 // last snapshot that it has not encoded again. It does that only for those of
-// which have says that the caller has them still.
+// which have says that the caller has them still; put is called after all of
+// have, and never twice at a time.
 func (c *Encoder) Encode(s *snapshot.Snapshot, have func(Hash) bool, put func(Hash, []byte) error) (*Manifest, error) {
 	e, err := newEncoder(s)
 	if err != nil {
@@ -61,12 +62,17 @@ func (c *Encoder) Encode(s *snapshot.Snapshot, have func(Hash) bool, put func(Ha
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	same := c.last.same(e)
-	for i, p := range parts {
+	var fresh []int
+	for i, p := range parts { // before the first put: have and put need not know of one another
 		if old, ok := c.last.sections[sectionName{p.kind, p.name}]; ok && same(&p) && have(old.Hash) {
 			m.Sections[i] = old
-			continue
+		} else {
+			fresh = append(fresh, i)
 		}
+	}
+	for _, i := range fresh {
 		group.Go(func() error {
+			p := parts[i]
 			section, data, bad := p.encode(z)
 			if bad != nil {
 				return fmt.Errorf("encoding section %s: %w", &section, bad)
