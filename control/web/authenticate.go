@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/waypost/waypost/control/registry"
 )
@@ -12,6 +13,7 @@ import (
 type caller struct {
 	token *registry.Token
 	user  *registry.User // nil for edges
+	at    time.Time      // when the request came
 }
 
 // name is what the audit log has.
@@ -51,7 +53,7 @@ func (s *server) authenticate(c *call, scope registry.Scope) error {
 	if token == nil || !token.Expires.IsZero() && !now.Before(token.Expires) {
 		return fail(http.StatusUnauthorized, "the token is not known, or has expired")
 	}
-	who := caller{token: token}
+	who := caller{token: token, at: now}
 	if token.User != "" {
 		user, ok := registry.Find[*registry.User](world, token.User)
 		if !ok || user.Disabled {

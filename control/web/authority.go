@@ -49,13 +49,11 @@ func (c caller) sees(w *registry.World, o registry.Object) bool {
 		return !o.AdminOnly
 	case *registry.Repository:
 		category, ok := registry.Find[*registry.Category](w, o.Category)
-		return !ok || !category.AdminOnly
+		return (!ok || !category.AdminOnly) && !c.secret(w, o.Path)
 	case *registry.Product:
 		return o.Public
-	case *registry.Release: // a secret until it is lifted, but not from mirrors
-		return slices.ContainsFunc(registry.All[*registry.Site](w), func(s *registry.Site) bool {
-			return s.State.Published() && slices.Contains(s.Admins, c.user.Name)
-		})
+	case *registry.Release:
+		return c.mirrors(w)
 	case *registry.Override:
 		return true
 	case *registry.User:
@@ -64,6 +62,29 @@ func (c caller) sees(w *registry.World, o registry.Object) bool {
 		return o.User == c.user.Name || o.Host != "" && c.owns(w, o.Host)
 	}
 	return false
+}
+
+// mirrors reports whether the caller speaks for a mirror that operators have
+// approved: what is under embargo is no secret from those.
+func (c caller) mirrors(w *registry.World) bool {
+	if c.admin() {
+		return true
+	}
+	if c.user == nil {
+		h, ok := registry.Find[*registry.Host](w, c.token.Host)
+		return ok && listed(w, h)
+	}
+	return slices.ContainsFunc(registry.All[*registry.Site](w), func(s *registry.Site) bool {
+		return s.State.Published() && slices.Contains(s.Admins, c.user.Name)
+	})
+}
+
+// secret reports whether a path is under an embargo that the caller may not know
+// of.
+func (c caller) secret(w *registry.World, path string) bool {
+	return slices.ContainsFunc(registry.All[*registry.Release](w), func(r *registry.Release) bool {
+		return r.LiftAt.After(c.at) && r.Covers(path)
+	}) && !c.mirrors(w)
 }
 
 // mayChange returns why the caller may not make after of before; nil before is

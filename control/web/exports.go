@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -271,7 +272,7 @@ func (s *server) exportFilter(c *call) error {
 		if treeErr != nil {
 			return treeErr
 		}
-		trees = append(trees, t)
+		trees = append(trees, c.withoutSecrets(category, t))
 	}
 	var text bytes.Buffer
 	if err = export.RsyncFilter(&text, c.world, trees, since, strings.Trim(c.parameter("strip"), "/")); err != nil {
@@ -279,6 +280,18 @@ func (s *server) exportFilter(c *call) error {
 	}
 	c.send(exported{tag: tagOf(text.Bytes()), text: text.Bytes()}, plainText, "private, no-cache")
 	return nil
+}
+
+// withoutSecrets returns a tree with the directories that the caller may know.
+func (c *call) withoutSecrets(category *registry.Category, t *registry.Tree) *registry.Tree {
+	if c.caller.mirrors(c.world) {
+		return t
+	}
+	out := *t
+	out.Directories = slices.DeleteFunc(slices.Clone(t.Directories), func(d registry.Directory) bool {
+		return c.caller.secret(c.world, path.Join(category.Path, d.Path))
+	})
+	return &out
 }
 
 // pulls reports whether the caller may know what is in a category: users those

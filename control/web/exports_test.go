@@ -189,3 +189,44 @@ func TestRsyncExports(t *testing.T) {
 		})
 	}
 }
+
+// TestEmbargo: what is under embargo is told to those who run approved mirrors,
+// and to nobody else who has an account.
+func TestEmbargo(t *testing.T) {
+	const repository, filter, propagation = "/v1/repository/os-44+x86_64", "/v1/exports/rsync-filter", "/v1/propagation"
+	waiting := &registry.Host{Site: "bobs", Name: "m", State: registry.Pending, Carries: []registry.Carry{{Category: "os"}}}
+	a := start(t, append(world(),
+		&registry.Site{Name: "bobs", Admins: []string{"bob"}, State: registry.Pending}, waiting,
+		token("mirror", "", "uni-x/de1", "", registry.ScopeRead), token("waiting", "", "bobs/m", "", registry.ScopeRead),
+		&registry.Release{Name: "44", Paths: []string{"pub/os/44"}, LiftAt: now.Add(time.Hour)},
+		&registry.Release{Name: "43", Paths: []string{"pub/os/43"}, LiftAt: now.Add(-time.Hour)},
+		&registry.Repository{Name: "os-44", Arch: "x86_64", Category: "os", Path: "pub/os/44"},
+		&registry.Repository{Name: "os-43", Arch: "x86_64", Category: "os", Path: "pub/os/43"}), nil)
+	tree := &registry.Tree{Category: "os", Directories: []registry.Directory{{Path: "43", Changed: 1, Readable: true}, {Path: "44", Changed: 1, Readable: true}}}
+	if err := a.store.PutTree(t.Context(), tree); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"43", "44"} {
+		file := registry.File{Hashes: &registry.Hashes{snapshot.SHA256: make([]byte, 32)}}
+		if err := a.store.NoteFile(t.Context(), "pub/os/"+version+"/repodata/repomd.xml", file, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.store.Settle(t.Context(), store.Settlement{Keep: 1, Crawl: store.Crawl{
+		Host: "uni-x/de1", Category: "os", At: now, Sightings: `{"43/repodata/repomd.xml":"","44/repodata/repomd.xml":""}`,
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	for who, knows := range map[string]bool{"root": true, "alice": true, "mirror": true, "bob": false, "waiting": false} {
+		texts := a.ask(who, "GET", filter, "").want(t, 200, "/pub/os/43/").body
+		if who != "mirror" && who != "waiting" {
+			texts += a.ask(who, "GET", propagation, "").want(t, 200, "pub/os/43").body
+			a.ask(who, "GET", "/v1/repository/os-43+x86_64", "").want(t, 200)
+			a.ask(who, "GET", repository, "").want(t, map[bool]int{true: 200, false: 404}[knows])
+			a.ask(who, "GET", "/v1/audit?kind=repository&key=os-44%2Bx86_64", "").want(t, map[bool]int{true: 200, false: 404}[knows])
+		}
+		if strings.Contains(texts, "/44") != knows {
+			t.Errorf("%s is told of 44: %t\n%s", who, !knows, texts)
+		}
+	}
+}

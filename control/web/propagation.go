@@ -53,7 +53,7 @@ func (s *server) propagation(c *call) error {
 		if err = p.read(c, s.Store); err != nil {
 			return err
 		}
-		out.Files = append(out.Files, p.files()...)
+		out.Files = append(out.Files, slices.DeleteFunc(p.files(), func(f Propagated) bool { return c.caller.secret(c.world, f.Path) })...)
 	}
 	return c.json(http.StatusOK, out)
 }
