@@ -18,6 +18,7 @@ import (
 	"github.com/waypost/waypost/control/report"
 	"github.com/waypost/waypost/control/service"
 	"github.com/waypost/waypost/demo"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/node"
 )
 
@@ -35,7 +36,9 @@ type commands struct {
 	Key              service.KeyCommand           `cmd:"" help:"Make a key that signs snapshots, or read it, and print its public half."`
 	Snapshot         node.SnapshotCommand         `cmd:"" help:"Look at published snapshots."`
 	Anycast          node.AnycastCommand          `cmd:"" help:"Look at the prefixes that an edge announces; drain them for maintenance, and resume."`
+	Cluster          node.ClusterCommand          `cmd:"" help:"Look at the cluster of edges, drain mirrors, and change its keys."`
 	AnycastSpeaker   node.SpeakerCommand          `cmd:"" hidden:"" help:"Announce what an edge orders; the edge starts it."`
+	Upgrade          node.UpgradeCommand          `cmd:"" help:"Have a running edge hand everything over to a new process of the binary on disk, losing nothing."`
 	Ready            node.ReadyCommand            `cmd:"" help:"Say whether an edge or a control plane takes clients: exit 0 or 1, for health checks."`
 	Version          versionCommand               `cmd:"" help:"Print the version."`
 }
@@ -46,16 +49,30 @@ type runCommand struct {
 
 // Run runs the halves that the file configures until ctx ends.
 func (c *runCommand) Run(ctx context.Context) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	p, err := handover.Begin(node.Version(), log)
+	if err != nil {
+		return err
+	}
+	return p.Finish(c.run(ctx, p, log))
+}
+
+func (c *runCommand) run(ctx context.Context, p *handover.Process, log *slog.Logger) error {
 	edge, control, err := read(c.Config)
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	return run(ctx, edge, control, p, log)
+}
+
+// run runs two halves, one of which may be nil, until ctx ends or the next
+// process has taken over.
+func run(ctx context.Context, edge *node.Config, control *service.Config, p *handover.Process, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if control != nil {
 		s, err := service.New(ctx, *control, log)
 		if err == nil {
-			err = s.Listen(ctx)
+			err = s.ListenBy(ctx, p.Listen)
 		}
 		if err != nil {
 			return err
@@ -63,12 +80,17 @@ func (c *runCommand) Run(ctx context.Context) error {
 		group.Go(func() error { return s.Run(ctx) })
 	}
 	if edge != nil {
+		edge.Process = p
 		n, err := node.New(edge, log)
 		if err != nil {
 			return err
 		}
 		group.Go(func() error { return n.Run(ctx) })
+		group.Go(func() error { return p.ReadyAfter(ctx, n.Listened()) })
+	} else {
+		p.Ready()
 	}
+	group.Go(func() error { return p.Run(ctx) })
 	return group.Wait()
 }
 

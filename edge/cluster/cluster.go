@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,7 +100,6 @@ type Cluster struct {
 	mu      sync.Mutex // guards what follows; the library calls back with locks of its own, so it is never called under mu
 	members map[string]*member
 	meta    Meta
-	ring    []KeyID // of keys, as they were told last
 }
 
 // New opens the sockets of a cluster, of which the edge is at first the only
@@ -134,6 +134,7 @@ func (c *Cluster) listen() (err error) {
 	s := &sink{c.Log, &c.refusals}
 	settings.Name, settings.Logger, settings.Keyring = c.Name, s.logger(), c.keys.ring
 	c.queue.RetransmitMult, c.queue.NumNodes = settings.RetransmitMult, func() int { return int(c.alive.Load()) }
+	c.queue.QueueBroadcast(anchor())
 	if c.transport, err = newTransport(&c.Config, settings.Logger); err != nil {
 		return err
 	}
@@ -176,6 +177,13 @@ func (c *Cluster) Close() error {
 // Silence has the edge end without a word, for another process is to take its
 // place under the same name and address.
 func (c *Cluster) Silence() { c.silent.Store(true) }
+
+// Address returns where the others reach this edge.
+func (c *Cluster) Address() netip.AddrPort {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.members[c.Name].address
+}
 
 // signal wakes up who waits for a channel.
 func signal(to chan struct{}) {

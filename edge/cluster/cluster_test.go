@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -67,7 +68,7 @@ func start(t *testing.T, name string, c Config, join ...*edge) *edge {
 	}
 	c.Timings = "lan"
 	for _, other := range join {
-		c.Join = append(c.Join, other.at().String())
+		c.Join = append(c.Join, other.Address().String())
 	}
 	var err error
 	e.Cluster, err = New(Options{Config: c, Name: name, Program: "test", Prober: e, Fall: 2, MaxDown: 0.5, Decided: e.decided})
@@ -93,14 +94,6 @@ func (e *edge) end() {
 	}
 }
 
-func (e *edge) at() netip.AddrPort {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.Cluster.mu.Lock()
-	defer e.Cluster.mu.Unlock()
-	return e.members[e.Name].address
-}
-
 func hosts(names ...string) (all []vote.Host) {
 	for _, name := range names {
 		all = append(all, vote.Host{Name: name, Kinds: [health.Kinds]bool{true, true}, Country: geo.Country{'D', 'E'}})
@@ -114,9 +107,9 @@ func (e *edge) decided(down []health.Target) {
 	e.down = fmt.Sprint(down)
 }
 
-// saw has the edge see a host's http over IPv4 so.
-func (e *edge) saw(host string, s vote.State) {
-	e.See([]vote.Seen{{Target: health.Kind(0).Of(host), Sight: vote.Sight{State: s, Verdict: 1, Millis: 10}}}, [health.Kinds]bool{})
+// saw has the edge see http over IPv4 of h1 so.
+func (e *edge) saw(s vote.State) {
+	e.See([]vote.Seen{{Target: health.Kind(0).Of("h1"), Sight: vote.Sight{State: s, Verdict: 1, Millis: 10}}}, [health.Kinds]bool{})
 }
 
 func (e *edge) isDown(host string) bool {
@@ -171,9 +164,9 @@ func TestVotes(t *testing.T) {
 		return e.turns == fmt.Sprint(slices.Index(edges, e), 3, true)
 	}))
 	for _, e := range edges {
-		e.saw("h1", vote.Good)
+		e.saw(vote.Good)
 	}
-	a.saw("h1", vote.Failing)
+	a.saw(vote.Failing)
 	eventually(t, "the others look", all(edges[1:], func(e *edge) bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -183,7 +176,7 @@ func TestVotes(t *testing.T) {
 		t.Error("one of three is a majority")
 	}
 	began := time.Now()
-	b.saw("h1", vote.Doubtful)
+	b.saw(vote.Doubtful)
 	eventually(t, "h1 is down", all(edges, func(e *edge) bool { return e.isDown("h1") }))
 	t.Logf("all know after %v", time.Since(began))
 	eventually(t, "b's doubt is confirmed", func() bool {
@@ -196,13 +189,13 @@ func TestVotes(t *testing.T) {
 		t.Errorf("%+v, %v", votes, err)
 	}
 
-	at := b.at() // b starts anew, and knows nothing of what it said
+	at := b.Address() // b starts anew, and knows nothing of what it said
 	b.Silence()
 	b.end()
 	b = start(t, "b", Config{KeyFiles: []string{key}, Region: "south", Listen: at}, a)
 	edges[1] = b
 	eventually(t, "b is back", all(edges, func(e *edge) bool { return e.sees(3) }))
-	b.saw("h1", vote.Good)
+	b.saw(vote.Good)
 	eventually(t, "the new b is believed", all(edges, func(e *edge) bool { return !e.isDown("h1") }))
 	if n := a.Counters().Conflicts + c.Counters().Conflicts; n > 0 {
 		t.Errorf("%d conflicts", n)
@@ -254,10 +247,8 @@ func TestRotation(t *testing.T) {
 	rewrite := func(file string, keys ...string) {
 		t.Helper()
 		later := time.Now().Add(time.Duration(len(keys)) * time.Hour) // another time than before, whatever the clock's steps
-		if err := os.WriteFile(file, []byte(strings.Join(keys, "\n")), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(file, later, later); err != nil {
+		written := os.WriteFile(file+".new", []byte(strings.Join(keys, "\n")), 0o600)
+		if err := errors.Join(written, os.Chtimes(file+".new", later, later), os.Rename(file+".new", file)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -283,8 +274,8 @@ func TestRotation(t *testing.T) {
 		}
 	}
 	rewrite(fileA, "not a key")
-	a.saw("h1", vote.Failing)
-	b.saw("h1", vote.Failing)
+	a.saw(vote.Failing)
+	b.saw(vote.Failing)
 	eventually(t, "they still talk", func() bool { return a.isDown("h1") && b.isDown("h1") })
 	if a.RemoveKey(id, true) == nil {
 		t.Error("the last key is removed")

@@ -22,7 +22,7 @@ func (c *Cluster) Counters() Counters {
 		Compared: c.counters.compared.Load(), Packets: c.transport.packets.Load(), PacketBytes: c.transport.packetBytes.Load(),
 		Streams: c.transport.streams.Load(), StreamBytes: c.transport.streamBytes.Load(), WrongKey: c.refusals.key.Load(),
 		WrongLabel: c.refusals.label.Load(), Malformed: c.refusals.malformed.Load(), Conflicts: c.refusals.conflicts.Load(),
-		Waiting: uint64(c.queue.NumQueued()),
+		Waiting: uint64(c.queue.NumQueued() - 1),
 	}
 	c.mu.Lock()
 	out.Members = len(c.members)

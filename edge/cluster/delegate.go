@@ -24,7 +24,7 @@ var (
 func (d *delegate) NodeMeta(int) []byte {
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
-	return d.c.meta.append(nil)
+	return d.c.meta.encode()
 }
 
 // NotifyMsg takes in what was gossiped. The library may use b again.
@@ -110,6 +110,13 @@ var _ memberlist.NamedBroadcast = (*broadcast)(nil)
 func newBroadcast(name string, m *vote.Message) *broadcast {
 	return &broadcast{name, m.Append([]byte{reports})}
 }
+
+// An anchor is a broadcast that is too long for any packet, and so stays in the
+// queue for ever. Without it, a queue that becomes empty while a message takes
+// the place of an older one starts to count anew, and then takes the next
+// message of the same length for that one, and loses it: memberlist v0.7.0,
+// TransmitLimitedQueue.deleteItem.
+func anchor() *broadcast { return &broadcast{"anchor", make([]byte, 1<<16)} }
 
 // Name returns what the message is about: one at a time waits.
 func (b *broadcast) Name() string { return b.name }

@@ -44,7 +44,7 @@ func hashPrefix(p netip.Prefix) uint32 {
 	return h.Sum32()
 }
 
-// append writes the meta. It is
+// encode writes the meta. It is
 //
 //	format    1
 //	flags     1: probes, 2: leaving
@@ -52,7 +52,7 @@ func hashPrefix(p netip.Prefix) uint32 {
 //	snapshot, data             unsigned varints; data in Unix seconds, 0 for none
 //	prefixes  their number, one byte, and four bytes each
 //	keys      the same
-func (m *Meta) append(b []byte) []byte {
+func (m *Meta) encode() []byte {
 	flags := byte(0)
 	if m.Probes {
 		flags |= 1
@@ -60,7 +60,7 @@ func (m *Meta) append(b []byte) []byte {
 	if m.Leaving {
 		flags |= 2
 	}
-	b = append(b, metaFormat, flags)
+	b := []byte{metaFormat, flags}
 	for _, text := range []string{clip(m.Region, maxRegion), clip(m.Country, 2), clip(m.Program, maxProgram)} {
 		b = append(append(b, byte(len(text))), text...)
 	}
@@ -87,7 +87,7 @@ func clip(text string, n int) string { return text[:min(len(text), n)] }
 
 var errMeta = errors.New("want what an edge tells of itself in format 1")
 
-// parseMeta reads what [Meta.append] writes.
+// parseMeta reads what [Meta.encode] writes.
 func parseMeta(b []byte) (m Meta, err error) {
 	if len(b) < 2 || len(b) > memberlist.MetaMaxSize || b[0] != metaFormat {
 		return m, errMeta
@@ -100,32 +100,31 @@ func parseMeta(b []byte) (m Meta, err error) {
 		}
 		*text, b = string(b[1:1+int(b[0])]), b[1+int(b[0]):]
 	}
-	var numbers [2]uint64
-	for i := range numbers {
+	var seconds uint64
+	for _, number := range []*uint64{&m.Snapshot, &seconds} {
 		v, n := binary.Uvarint(b)
 		if n <= 0 {
 			return m, errMeta
 		}
-		numbers[i], b = v, b[n:]
+		*number, b = v, b[n:]
 	}
-	m.Snapshot = numbers[0]
-	if seconds := numbers[1]; seconds > 0 && seconds < 1<<40 {
+	if seconds > 0 && seconds < 1<<40 {
 		m.Data = time.Unix(int64(seconds), 0).UTC()
 	}
-	for i := range 2 {
+	var lists [2][]uint32
+	for i := range lists {
 		if len(b) == 0 || len(b) < 1+4*int(b[0]) {
 			return m, errMeta
 		}
 		n := int(b[0])
 		for at := range n {
-			v := binary.BigEndian.Uint32(b[1+4*at:])
-			if i == 0 {
-				m.hashes = append(m.hashes, v)
-			} else {
-				m.keys = append(m.keys, KeyID(v))
-			}
+			lists[i] = append(lists[i], binary.BigEndian.Uint32(b[1+4*at:]))
 		}
 		b = b[1+4*n:]
+	}
+	m.hashes = lists[0]
+	for _, id := range lists[1] {
+		m.keys = append(m.keys, KeyID(id))
 	}
 	return m, nil
 }

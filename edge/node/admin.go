@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/waypost/waypost/edge/answer"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/geo"
 )
@@ -42,6 +43,8 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	n.anycastPages(mux)
+	n.upgradePages(mux)
+	n.clusterPages(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /bgp /debug/pprof/")
 	})
@@ -51,13 +54,29 @@ func (n *Node) adminPages() http.Handler {
 // serveAdmin serves the pages for operators until ctx ends.
 func (n *Node) serveAdmin(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: n.adminPages(), ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		if handover.TakenOver(ctx) { // whoever asked for that is yet to hear of it
+			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminWithin)
+			defer cancel()
+			_ = server.Shutdown(end)
+		}
+		_ = server.Close()
+	})
+	err := server.Serve(l)
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
+
+// adminWithin is how long answers of the admin pages may take once the next
+// process has taken over.
+const adminWithin = 2 * time.Second
 
 func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
 	v := n.engine.View()
@@ -67,6 +86,10 @@ func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
 	}
 	if n.leaving.Load() {
 		http.Error(w, "leaving: told to stop", http.StatusServiceUnavailable)
+		return
+	}
+	if n.peers.Cluster != nil && n.peers.Drained() {
+		http.Error(w, "drained: by order of an operator", http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintf(w, "ready: version %d of %s\n", v.Index.Version(), v.Index.Created().UTC().Format(time.RFC3339))

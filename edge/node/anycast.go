@@ -13,6 +13,7 @@ import (
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/anycast/speaker"
 	edgedns "github.com/waypost/waypost/edge/dns"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/snapshot/strict"
 )
 
@@ -63,12 +64,17 @@ func (n *Node) newKeeper() error {
 		return err
 	}
 	socket := filepath.Join(n.config.DataDir, "speaker.sock")
+	var others func() []anycast.Other
+	if n.config.Cluster != nil {
+		others = n.otherEdges
+	}
 	n.keeper, err = anycast.New(anycast.Options{
+		Others: others,
 		Config: n.config.Anycast.WithDefaults(n.config.services()),
 		Check:  n.checkService, Data: n.dataMade, Log: n.log,
 		Speaker:    &speaker.Client{Socket: socket, Command: []string{program, "anycast-speaker", socket}, Output: output},
-		Generation: uint64(time.Now().UnixMilli()),
-		File:       filepath.Join(n.config.DataDir, "anycast.json"),
+		Generation: n.generation(), Before: n.before.Anycast,
+		File: filepath.Join(n.config.DataDir, "anycast.json"),
 	})
 	return err
 }
@@ -79,12 +85,38 @@ func (n *Node) stay(told, ctx context.Context) error {
 	leave, cancel := context.WithCancel(told)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	defer context.AfterFunc(leave, func() { n.leaving.Store(true) })()
+	defer context.AfterFunc(leave, func() { n.leaving.Store(!handover.TakenOver(leave)) })()
+	kept := make(chan error, 1)
+	if n.keeper != nil {
+		go func() { kept <- n.keeper.Run(leave) }()
+	}
+	<-leave.Done()
 	if n.keeper == nil {
-		<-leave.Done()
+		n.linger(leave, ctx)
 		return nil
 	}
-	return n.keeper.Run(leave)
+	var limit <-chan time.Time
+	if within := n.config.Stop.Within; within > 0 {
+		n.process.Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", (within + adminWithin).Microseconds()))
+		limit = time.After(within)
+	}
+	select {
+	case err := <-kept:
+		return err
+	case <-limit:
+		return errors.New("stopping before all prefixes are drained, as stop.within wants: the speaker withdraws them")
+	}
+}
+
+// linger answers on for a while with /readyz saying no, for load balancers to see.
+func (n *Node) linger(told, ctx context.Context) {
+	if handover.TakenOver(told) || n.config.Stop.After == 0 {
+		return
+	}
+	select {
+	case <-time.After(n.config.Stop.After):
+	case <-ctx.Done():
+	}
 }
 
 // dataMade returns when the snapshot in use was made.

@@ -6,11 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/cluster"
 	edgedns "github.com/waypost/waypost/edge/dns"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/dns/zone"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/health/probe"
 	"github.com/waypost/waypost/edge/snapshot/strict"
 	"github.com/waypost/waypost/edge/source"
@@ -63,8 +66,19 @@ type Config struct {
 	// it nothing is announced.
 	Anycast *anycast.Config `yaml:"anycast"`
 
+	// Cluster has edges tell one another what they see of mirrors, and decide
+	// together. Without it the edge decides by its own probes.
+	Cluster *cluster.Config `yaml:"cluster"`
+
 	// Admin is the listener for operators. Without it there is none.
 	Admin *AdminConfig `yaml:"admin"`
+
+	// Stop is how the edge ends when it is told to.
+	Stop StopConfig `yaml:"stop"`
+
+	// Process is how the edge gets sockets of the process before, and hands them
+	// to the next one. Nil: it does not.
+	Process *handover.Process `yaml:"-"`
 
 	// mirrorlistServer is set by [MirrorlistServerCommand] only.
 	mirrorlistServer *mirrorlistMode
@@ -179,6 +193,34 @@ type DNSConfig struct {
 	Zones []zone.Config `yaml:"zones"`
 }
 
+// StopConfig says how an edge ends at SIGTERM. It never applies to upgrades.
+type StopConfig struct {
+	// After is how long it goes on answering with /readyz saying no, for load
+	// balancers that ask there. With anycast, drain.wait takes its place.
+	// Default: 0, none.
+	After time.Duration `yaml:"after"`
+
+	// Within is by when it ends in any case, drained or not, at least After.
+	// Default: 30s more than After or drain.wait.
+	Within time.Duration `yaml:"within"`
+}
+
+func (c *Config) checkStop(doc *strict.Doc) {
+	s := &c.Stop
+	wait := s.After
+	if c.Anycast != nil {
+		wait = c.Anycast.WithDefaults(c.services()).Drain.Wait
+	}
+	switch {
+	case s.After < 0 || s.After > time.Hour:
+		doc.Problem("edge.stop.after", "want a time from 0s to 1h, got %s", s.After)
+	case s.Within == 0:
+		s.Within = wait + 30*time.Second
+	case s.Within < s.After || s.Within > 2*time.Hour:
+		doc.Problem("edge.stop.within", "want a time from %s, which is stop.after, to 2h, got %s", s.After, s.Within)
+	}
+}
+
 // AdminConfig is the configuration of the listener for operators.
 type AdminConfig struct {
 	// Listen is where /metrics, /healthz, /readyz, /explain and
@@ -229,6 +271,11 @@ func (c *Config) resolve(dir string) {
 	}
 	for i := range c.ASN.Database {
 		paths = append(paths, &c.ASN.Database[i])
+	}
+	if c.Cluster != nil {
+		for i := range c.Cluster.KeyFiles {
+			paths = append(paths, &c.Cluster.KeyFiles[i])
+		}
 	}
 	for i := range c.Geo.Country {
 		paths = append(paths, &c.Geo.Country[i])
@@ -286,6 +333,8 @@ func (c *Config) check(doc *strict.Doc) {
 		doc.Problem("edge.admin.listen", "want an address and port such as 127.0.0.1:9090")
 	}
 	c.checkAnycast(doc)
+	c.checkStop(doc)
+	c.checkCluster(doc)
 	c.checkBGP(doc)
 	if c.Health != nil {
 		if err := c.Health.Validate(); err != nil {

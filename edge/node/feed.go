@@ -138,11 +138,7 @@ func (n *Node) compile(in index.Inputs) *index.Index {
 
 // swap puts an index in use whose hosts are those of the present one.
 func (n *Node) swap(ix *index.Index) {
-	if n.prober == nil {
-		n.engine.Swap(ix, nil)
-	} else {
-		n.engine.Swap(ix, n.prober.State)
-	}
+	n.engine.Swap(ix, n.stateOf())
 }
 
 // explainASN adds to an explanation which source gave the client's AS.

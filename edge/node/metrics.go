@@ -46,6 +46,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if m.n.feeds.feed != nil {
 		m.bgp(s)
 	}
+	if m.n.peers.Cluster != nil {
+		m.cluster(s)
+	}
 	if m.n.keeper != nil {
 		m.anycast(s)
 	}

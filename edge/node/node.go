@@ -26,9 +26,11 @@ import (
 
 	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/cluster/vote"
 	edgedns "github.com/waypost/waypost/edge/dns"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/dns/zone"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/health/probe"
 	edgehttp "github.com/waypost/waypost/edge/http"
@@ -53,6 +55,10 @@ type Node struct {
 	tally  *tally // nil: answers are not counted for a control plane
 
 	keeper *anycast.Keeper // nil: nothing is announced
+	peers  peers           // the other edges of a cluster
+
+	process *handover.Process
+	before  legacy // what the process before told
 
 	feeds    feeds
 	loads    loads
@@ -72,6 +78,7 @@ type loads struct {
 // checked. It opens neither data nor sockets, but makes its folders in data_dir.
 func New(c *Config, log *slog.Logger) (*Node, error) {
 	n := &Node{config: c, log: log, listened: make(chan struct{})}
+	n.inherit()
 	if err := n.newSource(); err != nil {
 		return nil, err
 	}
@@ -109,6 +116,7 @@ func (n *Node) newHTTP() (err error) {
 	n.http = edgehttp.New(edgehttp.Config{
 		Engine: &n.engine, TrustedProxies: c.TrustedProxies, Statistics: n.stats, Logger: n.log,
 		MirrorlistServer: n.config.mirrorlistServer != nil, MinimumHosts: n.config.mirrorlistServer.minimum(),
+		Passage: n.process.Passage("http"),
 	})
 	return nil
 }
@@ -122,7 +130,7 @@ func (n *Node) newDNS() error {
 	if err != nil {
 		return err
 	}
-	var secrets wire.Secrets
+	secrets := n.before.Secrets
 	if c.CookieSecretFile != "" {
 		if secrets, err = wire.ReadSecrets(c.CookieSecretFile); err != nil {
 			return err
@@ -130,6 +138,7 @@ func (n *Node) newDNS() error {
 	}
 	n.dns, err = edgedns.New(edgedns.Config{
 		Engine: &n.engine, Name: n.config.Name, Version: "waypost " + Version(), Secrets: secrets, MaxNoCookie: c.MaxNoCookie,
+		Passage: n.process.Passage("dns"),
 	})
 	if err == nil {
 		n.dns.SetZones(zones)
@@ -144,7 +153,12 @@ func (n *Node) newProber() (err error) {
 	c := *n.config.Health
 	c.Version, c.Log = Version(), n.log
 	c.Publish = func([]health.Target) { n.engine.SetHealth(n.prober.State) }
-	n.prober, err = probe.New(c)
+	if n.config.Cluster != nil {
+		c.Tell = func(seen []vote.Seen, abstains [health.Kinds]bool) { n.peers.See(seen, abstains) }
+	}
+	if n.prober, err = probe.New(c); err == nil {
+		n.prober.Inherit(n.before.Failing)
+	}
 	return err
 }
 
@@ -160,39 +174,37 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	told := ctx
-	working, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
+	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
 	group, ctx := errgroup.WithContext(working)
 	if err := n.listen(ctx); err != nil {
 		n.sockets.close()
 		return err
 	}
+	if err := n.newCluster(); err != nil {
+		n.sockets.close()
+		return err
+	}
 	close(n.listened)
 	n.serve(ctx, group)
-	group.Go(func() error { defer stop(); return n.stay(told, ctx) })
+	if n.peers.Cluster != nil {
+		group.Go(func() error { return n.peers.Run(ctx) })
+		group.Go(func() error { n.introduce(ctx); return nil })
+	}
+	group.Go(func() error { defer stop(context.Cause(told)); return n.stay(told, ctx) })
+	end := n.holdOn(context.WithoutCancel(ctx), stop)
 	group.Go(func() error { n.watch(ctx, hangup); return nil })
 	if n.prober != nil {
 		group.Go(func() error { return n.prober.Run(ctx) })
 	}
-	if n.feeds.monitor != nil {
-		group.Go(func() error { return n.feeds.monitor.Run(ctx) })
-	}
-	if n.feeds.feed != nil {
-		group.Go(func() error { return n.feeds.feed.Run(ctx) })
-	}
 	if n.stats != nil {
 		group.Go(func() error { return n.stats.Run(ctx) })
 	}
-	if n.tally != nil {
-		group.Go(func() error { n.count(ctx); return nil })
-		group.Go(func() error { n.tally.outbox.Run(ctx); return nil })
-	}
 	err := group.Wait()
-	n.lastCounts(ctx)
 	if errors.Is(err, context.Canceled) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, end(context.Cause(ctx)))
 }
 
 // loadFirst reads the first data, or gives up when ctx ends: a city database
@@ -284,6 +296,7 @@ func (n *Node) use(ix *index.Index) {
 	if n.prober != nil {
 		n.prober.Update(ix)
 	}
+	n.tellHosts(ix)
 	n.swap(ix)
 	debug.FreeOSMemory() // what was read, and the old index: more than all that stays
 }
@@ -293,7 +306,11 @@ func (n *Node) Listened() <-chan struct{} { return n.listened }
 
 // Addresses returns where the edge listens, by the name of the listener: http,
 // dns, admin. It is for tests that listen at port 0. Call it after Listened.
-func (n *Node) Addresses() map[string][]netip.AddrPort { return n.sockets.addresses() }
+func (n *Node) Addresses() map[string][]netip.AddrPort {
+	all := n.sockets.addresses()
+	n.addressOfCluster(all)
+	return all
+}
 
 // Version returns the version of the program, from its build information.
 func Version() string {

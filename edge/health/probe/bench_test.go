@@ -40,19 +40,19 @@ func bigIndex() *index.Index {
 func BenchmarkProber(b *testing.B) {
 	ix := bigIndex()
 	b.Run("Update/450x60000", func(b *testing.B) {
-		p := newProber(Config{}.withDefaults(), nil)
+		p := newProber(Config{}.WithDefaults(), nil)
 		for b.Loop() {
 			p.Update(ix)
 		}
 	})
 	b.Run("State", func(b *testing.B) {
-		p := newProber(Config{}.withDefaults(), nil)
+		p := newProber(Config{}.WithDefaults(), nil)
 		for b.Loop() {
 			p.State(ix)
 		}
 	})
 	b.Run("Result/publish", func(b *testing.B) {
-		p := newProber(Config{Fall: 1, Rise: 1}.withDefaults(), func(context.Context, plan, index.Family) Result { return Result{} })
+		p := newProber(Config{Fall: 1, Rise: 1}.WithDefaults(), func(context.Context, plan, index.Family) Result { return Result{} })
 		p.Update(ix)
 		tested := p.targets[newName("mirror7")]
 		failed := false

@@ -66,7 +66,7 @@ type Config struct {
 }
 
 // withDefaults returns c with defaults for what is zero.
-func (c Config) withDefaults() Config {
+func (c Config) WithDefaults() Config {
 	if c.Interval == 0 {
 		c.Interval = 30 * time.Second
 	}
@@ -93,7 +93,7 @@ func (c Config) withDefaults() Config {
 
 // Validate returns all that is wrong with c, naming the keys; nil if nothing is.
 func (c Config) Validate() error {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	var problems []error
 	want := func(ok bool, key, limits string, got any) {
 		if !ok {

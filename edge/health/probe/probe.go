@@ -66,6 +66,8 @@ type Prober struct {
 	notes   []note          // not yet logged
 	results [Verdicts]uint64
 
+	inherited map[health.Target]bool // those that were failing for the process before
+
 	plans    map[health.Target]plan // of all hosts, also those that others probe; replaced, never changed
 	assigned func(host string) (turn, turns int, mine bool)
 	seen     []vote.Seen        // not yet told
@@ -83,7 +85,7 @@ func New(c Config) (*Prober, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	return newProber(c, newChecker(c).probe), nil
 }
 
@@ -121,6 +123,7 @@ func (p *Prober) replan(now time.Time) {
 		t := p.targets[name]
 		if t == nil {
 			t = newTarget(name, now, phase)
+			t.failing, t.answered = p.inherited[name], p.inherited[name]
 			p.targets[name] = t
 			heap.Push(&p.queue, t)
 		}

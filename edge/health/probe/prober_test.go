@@ -55,7 +55,7 @@ func start(t *testing.T, c Config, ix *index.Index) *world {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	w.Prober = newProber(c.withDefaults(), w.find)
+	w.Prober = newProber(c.WithDefaults(), w.find)
 	w.Update(ix)
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(t.Context())

@@ -46,11 +46,10 @@ func (l *teller) of(s vote.State) []string {
 }
 
 // sharing runs a prober that tells.
-func sharing(t *testing.T, c Config, hosts ...string) (*world, *teller) {
+func sharing(t *testing.T, hosts ...string) (*world, *teller) {
 	t.Helper()
 	l := &teller{states: map[string]vote.State{}}
-	c.Tell = l.tell
-	return start(t, c, compile(t, mirrors("DE", hosts...)...)), l
+	return start(t, Config{Tell: l.tell}, compile(t, mirrors("DE", hosts...)...)), l
 }
 
 // until waits at most so long, and returns how long it took.
@@ -68,7 +67,7 @@ func until(t *testing.T, limit time.Duration, so func() bool) time.Duration {
 
 func TestTell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, l := sharing(t, Config{}, "a", "b", "c", "d", "e")
+		w, l := sharing(t, "a", "b", "c", "d", "e")
 		w.after(t, interval)
 		if diff := cmp.Diff([]string{"a", "b", "c", "d", "e"}, l.of(vote.Good)); diff != "" {
 			t.Error(diff)
@@ -97,7 +96,7 @@ func TestTell(t *testing.T) {
 // second, and where others confirm its own, one failure is enough.
 func TestLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, l := sharing(t, Config{}, "a", "b", "c", "d")
+		w, l := sharing(t, "a", "b", "c", "d")
 		w.after(t, 2*interval)
 		w.set(Timeout, "a")
 		if n := len(l.of(vote.Doubtful)); n > 0 {
@@ -128,7 +127,7 @@ func TestTurns(t *testing.T) {
 		all := names("m", 40)
 		var edges []*world
 		for turn := range 5 {
-			w, _ := sharing(t, Config{}, all...)
+			w, _ := sharing(t, all...)
 			w.Assign(func(host string) (int, int, bool) { return turn, 5, host != fmt.Sprint("m", turn) })
 			edges = append(edges, w)
 		}
@@ -161,7 +160,7 @@ func TestTurns(t *testing.T) {
 func TestDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hosts := names("m", 20)
-		w, l := sharing(t, Config{}, hosts...)
+		w, l := sharing(t, hosts...)
 		w.after(t, 2*interval)
 		abstains := func() bool {
 			l.mu.Lock()
@@ -196,7 +195,7 @@ func TestDoubt(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	ix := compile(t, mirrors("DE", "b", "a")...)
-	w := newProber(Config{}.withDefaults(), nil)
+	w := newProber(Config{}.WithDefaults(), nil)
 	w.Assign(func(string) (int, int, bool) { return 0, 1, false })
 	w.Update(ix)
 	want := []string{"a", "b"}

@@ -1,0 +1,95 @@
+package cluster
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/memberlist"
+)
+
+// TestMeta writes the largest there is, which must fit.
+func TestMeta(t *testing.T) {
+	m := Meta{
+		Region: strings.Repeat("r", 100), Country: "DEU", Program: strings.Repeat("p", 100), Snapshot: 1 << 63,
+		Data: time.Unix(1<<40-1, 0).UTC(), Probes: true, Leaving: true,
+	}
+	for i := range 100 {
+		m.Announce = append(m.Announce, netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i), 0}), 24))
+		m.keys = append(m.keys, KeyID(i))
+	}
+	b := m.encode()
+	if len(b) > memberlist.MetaMaxSize {
+		t.Errorf("%d bytes", len(b))
+	}
+	got, err := parseMeta(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range m.Announce {
+		if got.Announces(p) != (i < maxPrefixes) {
+			t.Errorf("announces %s: %v", p, i >= maxPrefixes)
+		}
+	}
+	want := m
+	want.Region, want.Country, want.Program = m.Region[:maxRegion], "DE", m.Program[:maxProgram]
+	want.Announce, want.hashes, want.keys = nil, got.hashes, m.keys[:maxKeys]
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Meta{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func FuzzParseMeta(f *testing.F) {
+	f.Add((&Meta{}).encode())
+	f.Add((&Meta{Region: "eu", Country: "DE", Snapshot: 7, Data: time.Unix(9, 0), keys: []KeyID{1}}).encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseMeta(b)
+		if err == nil && (len(m.hashes) > len(b) || len(m.Region) > len(b)) {
+			t.Error("more than there is")
+		}
+	})
+}
+
+func TestConfig(t *testing.T) {
+	at := netip.MustParseAddrPort
+	good := Config{Listen: at("10.0.0.1:7946"), KeyFiles: []string{keyFile(t, GenerateKey())}}
+	for _, x := range []struct {
+		name   string
+		change func(*Config)
+		want   string // in the error; "" for none
+	}{
+		{"good", func(*Config) {}, ""},
+		{"loopback needs no key", func(c *Config) { c.Listen, c.KeyFiles = at("127.0.0.1:7946"), nil }, ""},
+		{"names and addresses", func(c *Config) { c.Join = []string{"a.test", "a.test:1", "10.0.0.2", "[2001:db8::1]:7", "2001:db8::1"} }, ""},
+		{"no address", func(c *Config) { c.Listen = netip.AddrPort{} }, "listen: "},
+		{"multicast", func(c *Config) { c.Listen = at("224.0.0.1:7946") }, "listen: "},
+		{"any address", func(c *Config) { c.Listen = at("0.0.0.0:7946") }, "advertise: "},
+		{"any address, advertised", func(c *Config) { c.Listen, c.Advertise = at("0.0.0.0:7946"), at("10.0.0.1:7946") }, ""},
+		{"no key", func(c *Config) { c.KeyFiles = nil }, "key_files: "},
+		{"no such file", func(c *Config) { c.KeyFiles = []string{"nothing.key"} }, "key_files: open nothing.key"},
+		{"a bad key", func(c *Config) { c.KeyFiles = []string{keyFile(t, "c2hvcnQ=")} }, ":2: want 16, 24 or 32 bytes"},
+		{"an empty file", func(c *Config) { c.KeyFiles = []string{keyFile(t)} }, "want a key"},
+		{"too many keys", func(c *Config) {
+			var keys []string
+			for range maxKeys + 1 {
+				keys = append(keys, GenerateKey())
+			}
+			c.KeyFiles = []string{keyFile(t, keys...)}
+		}, "at most 8 keys"},
+		{"join", func(c *Config) { c.Join = []string{"a.test", ":7"} }, "join[1]: "},
+		{"join port", func(c *Config) { c.Join = []string{"a.test:70000"} }, "join[0]: "},
+		{"region", func(c *Config) { c.Region = strings.Repeat("r", 65) }, "region: "},
+		{"country", func(c *Config) { c.Country = "Germany" }, "country: "},
+		{"label", func(c *Config) { c.Label = strings.Repeat("l", 256) }, "label: "},
+		{"timings", func(c *Config) { c.Timings = "slow" }, "timings: "},
+	} {
+		c := good
+		x.change(&c)
+		if err := c.Validate(); (err == nil) != (x.want == "") || !strings.Contains(fmt.Sprint(err), x.want) {
+			t.Errorf("%s: %v, want %q", x.name, err, x.want)
+		}
+	}
+}

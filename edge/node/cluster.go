@@ -1,0 +1,257 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/cluster"
+	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/health"
+	"github.com/waypost/waypost/edge/health/probe"
+	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/snapshot/strict"
+)
+
+// checkCluster notes what is wrong with cluster.
+func (c *Config) checkCluster(doc *strict.Doc) {
+	if c.Cluster == nil {
+		return
+	}
+	if err := c.Cluster.Validate(); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			doc.Problem("edge.cluster."+key, "%s", text)
+		}
+	}
+	if c.Name == "" || len(c.Name) > 128 {
+		doc.Problem("edge.name", "want 1 to 128 bytes that no other edge of the cluster has, got %d", len(c.Name))
+	}
+}
+
+// peers are the other edges, and what was decided with them.
+type peers struct {
+	*cluster.Cluster // nil: none is configured
+
+	down atomic.Pointer[[]health.Target] // nil: nothing was decided yet
+}
+
+// newCluster opens the cluster's sockets.
+func (n *Node) newCluster() (err error) {
+	if n.config.Cluster == nil {
+		return nil
+	}
+	o := cluster.Options{
+		Config: *n.config.Cluster, Name: n.config.Name, Program: Version(), Log: n.log, Decided: n.decided,
+	}
+	settings := probe.Config{}
+	if n.prober != nil {
+		o.Prober = n.prober
+		settings = *n.config.Health
+	}
+	settings = settings.WithDefaults()
+	o.Fall, o.MaxDown = settings.Fall, settings.MaxDown
+	if n.peers.Cluster, err = cluster.New(o); err != nil {
+		return err
+	}
+	n.tellHosts(n.engine.View().Index)
+	return nil
+}
+
+// tellHosts tells the cluster which hosts there are to vote on.
+func (n *Node) tellHosts(ix *index.Index) {
+	switch {
+	case n.peers.Cluster == nil:
+	case n.prober != nil:
+		n.peers.SetHosts(n.prober.Hosts())
+	default:
+		n.peers.SetHosts(probe.Hosts(ix))
+	}
+}
+
+// decided puts what was decided in use.
+func (n *Node) decided(down []health.Target) {
+	n.peers.down.Store(&down)
+	n.engine.SetHealth(n.votedState)
+}
+
+// votedState is the state of health of an index, by votes.
+func (n *Node) votedState(ix *index.Index) *health.State {
+	if down := n.peers.down.Load(); down != nil {
+		return health.New(ix, *down)
+	}
+	return nil
+}
+
+// stateOf is the function that knows the state of health; nil: all is up.
+func (n *Node) stateOf() func(*index.Index) *health.State {
+	switch {
+	case n.config.Cluster != nil:
+		return n.votedState
+	case n.prober != nil:
+		return n.prober.State
+	}
+	return nil
+}
+
+// introduce tells the other edges what this one is, until ctx ends.
+func (n *Node) introduce(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		m := cluster.Meta{Leaving: n.leaving.Load() || n.peers.Drained()}
+		if v := n.engine.View(); v != nil {
+			m.Snapshot, m.Data = v.Index.Version(), v.Index.Created()
+		}
+		if n.keeper != nil {
+			for _, p := range n.keeper.Status().Prefixes {
+				if p.Announced && p.State == anycast.Up.String() {
+					m.Announce = append(m.Announce, p.Prefix)
+				}
+			}
+		}
+		n.peers.SetMeta(m)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// otherEdges returns what other edges announce of this one's prefixes, for the
+// decision whether this one may stop.
+func (n *Node) otherEdges() (all []anycast.Other) {
+	if n.peers.Cluster == nil {
+		return nil
+	}
+	for _, m := range n.peers.Members() {
+		if m.Self || !m.Alive || m.Leaving {
+			continue
+		}
+		o := anycast.Other{Name: m.Name, Data: m.Data}
+		for _, p := range n.config.Anycast.Prefixes {
+			if m.Announces(p) {
+				o.Announces = append(o.Announces, p)
+			}
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// clusterPages are the pages of an edge of a cluster.
+func (n *Node) clusterPages(mux *http.ServeMux) {
+	if n.config.Cluster == nil {
+		return
+	}
+	mux.HandleFunc("GET /cluster", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.Status()) })
+	mux.HandleFunc("GET /cluster/votes", func(w http.ResponseWriter, r *http.Request) {
+		votes, err := n.peers.Votes(r.URL.Query().Get("host"))
+		if err != nil {
+			http.Error(w, "host: "+err.Error(), http.StatusNotFound)
+			return
+		}
+		writePage(w, votes)
+	})
+	mux.HandleFunc("GET /cluster/keys", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.Keys()) })
+	order := func(path string, do func(r *http.Request) error, then func() any) {
+		mux.HandleFunc("POST /cluster/"+path, func(w http.ResponseWriter, r *http.Request) {
+			if err := do(r); err != nil {
+				http.Error(w, err.Error(), http.StatusConflict)
+				return
+			}
+			writePage(w, then())
+		})
+	}
+	drains, keys := func() any { return n.peers.Drains() }, func() any { return n.peers.Keys() }
+	order("drain", n.drain, drains)
+	order("undrain", func(r *http.Request) error {
+		name, edge, err := drainee(r)
+		if err != nil {
+			return err
+		}
+		return n.peers.Undrain(name, edge)
+	}, drains)
+	order("keys/use", func(r *http.Request) error { return onKey(r, n.peers.UseKey) }, keys)
+	order("keys/remove", func(r *http.Request) error { return onKey(r, n.peers.RemoveKey) }, keys)
+}
+
+func writePage(w http.ResponseWriter, page any) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(page) // who asked has gone
+}
+
+// drain drains the host= or the votes of the edge= of a request, for= a time.
+func (n *Node) drain(r *http.Request) error {
+	name, edge, err := drainee(r)
+	if err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(r.URL.Query().Get("for"))
+	if err != nil {
+		return fmt.Errorf("for: want a time such as 2h30m, up to %s", vote.MaxDrain)
+	}
+	return n.peers.Drain(name, edge, d)
+}
+
+// drainee returns the host or the edge that a request names.
+func drainee(r *http.Request) (name string, edge bool, err error) {
+	q := r.URL.Query()
+	if q.Has("host") == q.Has("edge") {
+		return "", false, fmt.Errorf("want host= or edge=, one of them")
+	}
+	if q.Has("edge") {
+		return q.Get("edge"), true, nil
+	}
+	return q.Get("host"), false, nil
+}
+
+// onKey does something with the key= of a request.
+func onKey(r *http.Request, do func(id cluster.KeyID, force bool) error) error {
+	id, err := cluster.ParseKeyID(r.URL.Query().Get("key"))
+	if err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
+	return do(id, r.URL.Query().Has("force"))
+}
+
+// cluster sends what the cluster counted.
+func (m *metrics) cluster(s scrape) {
+	c := m.n.peers.Counters()
+	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Alive, "state", "alive")
+	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Members-c.Alive, "state", "gone")
+	s.gauge("cluster_targets_down", "what gets no clients by decision of the cluster, a host by one scheme over one family", c.Down)
+	s.gauge("cluster_targets_kept", "of what votes are against, that which max_down keeps up", c.Kept)
+	s.gauge("cluster_targets_unseen", "what no edge votes on", c.Unseen)
+	s.gauge("cluster_targets_drained", "what operators have drained", c.Drained)
+	s.gauge("cluster_waiting", "reports that wait to be gossiped", int(c.Waiting))
+	s.count("cluster_messages_total", "reports and orders by gossip", c.Told, "direction", "sent")
+	s.count("cluster_messages_total", "reports and orders by gossip", c.Heard, "direction", "received")
+	s.count("cluster_news_total", "reports and orders that were not known", c.News)
+	s.count("cluster_exchanges_total", "times all that is known was compared with another edge", c.Compared)
+	s.count("cluster_packets_total", "packets sent", c.Packets)
+	s.count("cluster_packet_bytes_total", "bytes of packets sent", c.PacketBytes)
+	s.count("cluster_streams_total", "streams opened", c.Streams)
+	s.count("cluster_stream_bytes_total", "bytes over these streams, both ways", c.StreamBytes)
+	const refused = "packets and streams that were refused, by reason"
+	s.count("cluster_refused_total", refused, c.WrongKey, "reason", "key")
+	s.count("cluster_refused_total", refused, c.WrongLabel, "reason", "label")
+	s.count("cluster_refused_total", refused, c.Malformed, "reason", "malformed")
+	s.count("cluster_refused_total", refused, c.Conflicts, "reason", "name_taken")
+}
+
+// addressOfCluster is for [Node.Addresses].
+func (n *Node) addressOfCluster(all map[string][]netip.AddrPort) {
+	if n.peers.Cluster != nil {
+		all["cluster"] = []netip.AddrPort{n.peers.Address()}
+	}
+}

@@ -1,0 +1,267 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/waypost/waypost/edge/cluster"
+	"github.com/waypost/waypost/edge/health/probe"
+)
+
+// ClusterCommand is waypost cluster.
+type ClusterCommand struct {
+	Members ClusterMembersCommand `cmd:"" help:"Show the edges of the cluster, what is down, and what is drained."`
+	Votes   ClusterVotesCommand   `cmd:"" help:"Show what each observer says of a mirror."`
+	Drain   ClusterDrainCommand   `cmd:"" help:"Take a mirror, or the votes of an edge, out for some time, at all edges."`
+	Undrain ClusterUndrainCommand `cmd:"" help:"Take it back in."`
+	Keys    ClusterKeysCommand    `cmd:"" help:"Look at the keys that encrypt gossip, and change them."`
+}
+
+// ClusterKeysCommand is waypost cluster keys.
+type ClusterKeysCommand struct {
+	List     ClusterKeysListCommand     `cmd:"" default:"1" help:"Show the keys by their IDs, and which edges know them."`
+	Generate ClusterKeysGenerateCommand `cmd:"" help:"Print a new key, for a key file."`
+	Use      ClusterKeysUseCommand      `cmd:"" help:"Have the edge encrypt with a key, until its key files change."`
+	Remove   ClusterKeysRemoveCommand   `cmd:"" help:"Have the edge no longer accept a key, until its key files change."`
+}
+
+// clusterFlags are those of all subcommands that ask an edge.
+type clusterFlags struct {
+	Admin string `help:"The edge's admin listener." default:"127.0.0.1:9090"`
+	JSON  bool   `help:"Print JSON."`
+}
+
+// ask asks the edge for a page, into answer, or out where JSON is wanted.
+func (f *clusterFlags) ask(ctx context.Context, out io.Writer, method, path string, q url.Values, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+f.Admin+path+"?"+q.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", f.Admin, err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
+	switch {
+	case err != nil:
+		return err
+	case response.StatusCode == http.StatusNotFound && strings.HasPrefix(string(text), "404"):
+		return fmt.Errorf("the edge at %s is in no cluster: it has no cluster section", f.Admin)
+	case response.StatusCode != http.StatusOK:
+		return errors.New(strings.TrimSpace(string(text)))
+	case f.JSON:
+		_, err = out.Write(text)
+		return err
+	}
+	if err = json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", f.Admin, err)
+	}
+	return nil
+}
+
+// ClusterMembersCommand is waypost cluster members.
+type ClusterMembersCommand struct{ clusterFlags }
+
+// Run runs the command.
+func (c *ClusterMembersCommand) Run(ctx context.Context, out io.Writer) error {
+	var s cluster.Status
+	if err := c.ask(ctx, out, http.MethodGet, "/cluster", nil, &s); err != nil || c.JSON {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "EDGE\tSTATE\tADDRESS\tREGION\tCOUNTRY\tSNAPSHOT\tDATA AGE\tABSTAINS FROM")
+	for _, m := range s.Members {
+		age := "-"
+		if !m.Data.IsZero() {
+			age = time.Since(m.Data).Round(time.Second).String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", m.Name, memberState(&m), m.Address, cmp.Or(m.Region, "-"),
+			cmp.Or(m.Country, "-"), m.Snapshot, age, cmp.Or(strings.Join(m.Abstains, ", "), "-"))
+	}
+	fmt.Fprintf(w, "\n%d mirrors, %d ways to them are down\n", s.Hosts, len(s.Down))
+	for _, t := range s.Down {
+		fmt.Fprintln(w, "down:", t)
+	}
+	for _, t := range s.Kept {
+		fmt.Fprintln(w, "fails, and is kept up by max_down:", t)
+	}
+	for _, d := range s.Drained {
+		fmt.Fprintln(w, "drained:", d.Name+",", map[bool]string{true: "an edge", false: "a mirror"}[d.Edge]+", for", d.Left, "more, by order at", d.By)
+	}
+	return w.Flush()
+}
+
+// memberState returns a word for how a member is.
+func memberState(m *cluster.Member) string {
+	switch {
+	case !m.Alive:
+		return "gone"
+	case m.Leaving:
+		return "leaving"
+	case m.Drained:
+		return "drained"
+	case !m.Probes:
+		return "alive, without a vote"
+	}
+	return "alive"
+}
+
+// ClusterVotesCommand is waypost cluster votes.
+type ClusterVotesCommand struct {
+	clusterFlags
+
+	Host string `arg:"" help:"The mirror's name."`
+}
+
+// Run runs the command.
+func (c *ClusterVotesCommand) Run(ctx context.Context, out io.Writer) error {
+	var v cluster.HostVotes
+	if err := c.ask(ctx, out, http.MethodGet, "/cluster/votes", url.Values{"host": {c.Host}}, &v); err != nil || c.JSON {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "OBSERVER\tKIND\tSTATE\tLAST PROBE\tTOOK\tCOUNTS")
+	for _, vote := range v.Votes {
+		if len(vote.Sights) == 0 {
+			fmt.Fprintf(w, "%s\t-\tunseen\t-\t-\t-\n", vote.Observer)
+		}
+		for _, s := range vote.Sights {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d ms\t%s\n", vote.Observer, s.Kind, s.State, probe.Verdict(s.Verdict), s.Millis, yesNo(s.Counts))
+		}
+	}
+	fmt.Fprintf(w, "\ndown: %s\n", cmp.Or(strings.Join(v.Down, ", "), "-"))
+	if len(v.Kept) > 0 {
+		fmt.Fprintf(w, "kept up by max_down: %s\n", strings.Join(v.Kept, ", "))
+	}
+	if v.Drained {
+		fmt.Fprintln(w, "drained: by order")
+	}
+	return w.Flush()
+}
+
+// drainFlags name what is drained.
+type drainFlags struct {
+	clusterFlags
+
+	Name string `arg:"" help:"The mirror's name, or with --edge the edge's."`
+	Edge bool   `help:"It is an edge: its votes do not count, and it is not ready."`
+}
+
+// query returns the parameters.
+func (f *drainFlags) query() url.Values {
+	if f.Edge {
+		return url.Values{"edge": {f.Name}}
+	}
+	return url.Values{"host": {f.Name}}
+}
+
+// run gives an order and prints what is drained then.
+func (f *drainFlags) run(ctx context.Context, out io.Writer, path string, q url.Values) error {
+	var drained []cluster.Drained
+	if err := f.ask(ctx, out, http.MethodPost, path, q, &drained); err != nil || f.JSON {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "DRAINED\tEDGE\tFOR\tBY ORDER AT")
+	for _, d := range drained {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", d.Name, yesNo(d.Edge), d.Left, d.By)
+	}
+	return w.Flush()
+}
+
+// ClusterDrainCommand is waypost cluster drain.
+type ClusterDrainCommand struct {
+	drainFlags
+
+	For time.Duration `help:"For how long; it ends by itself." default:"24h"`
+}
+
+// Run runs the command.
+func (c *ClusterDrainCommand) Run(ctx context.Context, out io.Writer) error {
+	q := c.query()
+	q.Set("for", c.For.String())
+	return c.run(ctx, out, "/cluster/drain", q)
+}
+
+// ClusterUndrainCommand is waypost cluster undrain.
+type ClusterUndrainCommand struct{ drainFlags }
+
+// Run runs the command.
+func (c *ClusterUndrainCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.run(ctx, out, "/cluster/undrain", c.query())
+}
+
+// ClusterKeysGenerateCommand is waypost cluster keys generate.
+type ClusterKeysGenerateCommand struct{}
+
+// Run runs the command.
+func (ClusterKeysGenerateCommand) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, cluster.GenerateKey())
+	return err
+}
+
+// ClusterKeysListCommand is waypost cluster keys list.
+type ClusterKeysListCommand struct{ clusterFlags }
+
+// Run runs the command.
+func (c *ClusterKeysListCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.keys(ctx, out, http.MethodGet, "/cluster/keys", nil)
+}
+
+// keys prints the keys, after what is asked for.
+func (f *clusterFlags) keys(ctx context.Context, out io.Writer, method, path string, q url.Values) error {
+	var keys []cluster.Key
+	if err := f.ask(ctx, out, method, path, q, &keys); err != nil || f.JSON {
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "KEY\tENCRYPTS HERE\tENCRYPTS AT\tACCEPTED BY\tUNKNOWN TO")
+	for _, k := range keys {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, yesNo(k.Primary), cmp.Or(strings.Join(k.Uses, " "), "-"),
+			strconv.Itoa(len(k.Accepts))+" edges", cmp.Or(strings.Join(k.Lacks, " "), "-"))
+	}
+	return w.Flush()
+}
+
+// keyFlags name a key.
+type keyFlags struct {
+	clusterFlags
+
+	Key   string `arg:"" help:"The ID of a key, as list shows it."`
+	Force bool   `help:"Also where other edges would then not be understood."`
+}
+
+func (f *keyFlags) query() url.Values {
+	q := url.Values{"key": {f.Key}}
+	if f.Force {
+		q.Set("force", "1")
+	}
+	return q
+}
+
+// ClusterKeysUseCommand is waypost cluster keys use.
+type ClusterKeysUseCommand struct{ keyFlags }
+
+// Run runs the command.
+func (c *ClusterKeysUseCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.keys(ctx, out, http.MethodPost, "/cluster/keys/use", c.query())
+}
+
+// ClusterKeysRemoveCommand is waypost cluster keys remove.
+type ClusterKeysRemoveCommand struct{ keyFlags }
+
+// Run runs the command.
+func (c *ClusterKeysRemoveCommand) Run(ctx context.Context, out io.Writer) error {
+	return c.keys(ctx, out, http.MethodPost, "/cluster/keys/remove", c.query())
+}
