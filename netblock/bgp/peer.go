@@ -50,7 +50,8 @@ type peer struct {
 	first    bool           // it is complete, and not in use yet
 
 	out   *netblock.Table // the table to use
-	sent  *netblock.Table // the one in use
+	sent  *netblock.Table // the one given to Apply last
+	inUse *netblock.Table // the one with which Apply is done
 	saved *netblock.Table // the one on disk
 	since time.Time       // when a table in out that is stale was last right
 }
@@ -305,6 +306,7 @@ func (p *peer) used(now time.Time) {
 		p.first = false
 		p.status.UsedAfter = now.Sub(p.began)
 	}
+	p.inUse = p.sent
 	p.status.Applied++
 }
 

@@ -50,8 +50,8 @@ func (p *peer) state() Status {
 		state = max(state, o.state)
 	}
 	s.State = state.String()
-	s.Complete = p.live != nil && p.complete
-	s.Prefixes = p.out.Len()
+	s.Complete = p.live != nil && p.complete && !p.first
+	s.Prefixes = p.inUse.Len()
 	s.Stale = p.out != nil && !s.Complete
 	switch {
 	case s.Complete:

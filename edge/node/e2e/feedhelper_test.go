@@ -96,8 +96,8 @@ func TestHelperAsk(t *testing.T) {
 		d := time.Duration(seconds) * time.Second
 		var dns, web timings
 		var wg sync.WaitGroup
-		wg.Go(func() { dns = askDNS(t, d) })
-		wg.Go(func() { web = askHTTP(t, d) })
+		wg.Go(func() { dns = timeDNS(t, d) })
+		wg.Go(func() { web = timeHTTP(t, d) })
 		wg.Wait()
 		fmt.Printf("> DNS %s; HTTP %s\n", dns, web)
 	}
@@ -119,8 +119,8 @@ func randomClient() [4]byte {
 	return [4]byte{byte(1 + rand.IntN(222)), byte(rand.IntN(256)), byte(rand.IntN(256)), byte(rand.IntN(256))}
 }
 
-// askDNS sends 1,000 queries a second, with a client subnet each.
-func askDNS(t *testing.T, d time.Duration) (x timings) {
+// timeDNS sends 1,000 queries a second, with a client subnet each.
+func timeDNS(t *testing.T, d time.Duration) (x timings) {
 	conn, err := net.Dial("udp", "127.0.0.1:5300")
 	if err != nil {
 		t.Error(err)
@@ -164,8 +164,8 @@ func askDNS(t *testing.T, d time.Duration) (x timings) {
 	return x
 }
 
-// askHTTP sends 200 requests a second over connections that stay.
-func askHTTP(t *testing.T, d time.Duration) (x timings) {
+// timeHTTP sends 200 requests a second over connections that stay.
+func timeHTTP(t *testing.T, d time.Duration) (x timings) {
 	client := http.Client{
 		Timeout:       5 * time.Second,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
