@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +52,9 @@ type storeKey struct{}
 // control starts the API for a script, which finds it and a token by its environment.
 func control(env *testscript.Env) error {
 	now := func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
-	s, err := store.Open(context.Background(), store.Config{Database: "sqlite:" + filepath.Join(env.WorkDir, ".control.db"), Now: now})
+	var ticks atomic.Int64 // of two jobs that are over one is the newer
+	later := func() time.Time { return now().Add(time.Duration(ticks.Add(1)) * time.Millisecond) }
+	s, err := store.Open(context.Background(), store.Config{Database: "sqlite:" + filepath.Join(env.WorkDir, ".control.db"), Now: later})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,8 +105,9 @@ func (c *Command) Run(ctx context.Context, out io.Writer) error {
 		return d.show(out)
 	}
 	said, err := c.send(ctx, d)
-	if err == nil && !c.Quiet {
-		_, err = fmt.Fprintln(out, said)
+	if said != "" && (err != nil || !c.Quiet) {
+		_, printErr := fmt.Fprintln(out, said)
+		err = cmp.Or(err, printErr)
 	}
 	return err
 }

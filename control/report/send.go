@@ -98,8 +98,11 @@ func once(ctx context.Context, client *http.Client, d *document, b *body) (strin
 	if err != nil {
 		return "", &trouble{err: fmt.Errorf("reading the answer of %s: %w", d.server, err)}
 	}
-	said, good := understand(d.protocol, res.StatusCode, answer)
+	said, ignored, good := understand(d.protocol, res.StatusCode, answer)
 	switch {
+	case good && len(ignored) > 0:
+		return said, fmt.Errorf("%s has no word that this host carries %s: add it there, or take it out of the configuration",
+			d.server, strings.Join(ignored, ", "))
 	case good:
 		return said, nil
 	case res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests:
@@ -111,24 +114,25 @@ func once(ctx context.Context, client *http.Client, d *document, b *body) (strin
 	return "", fmt.Errorf("%s refused: %s: %s", d.server, res.Status, said)
 }
 
-// understand returns what an answer says and whether it accepts.
-func understand(protocol string, status int, answer []byte) (said string, good bool) {
+// understand returns what an answer says, whether it accepts, and which
+// categories it ignores; of XML-RPC nobody learns these.
+func understand(protocol string, status int, answer []byte) (said string, ignored []string, good bool) {
 	if protocol == protocolXMLRPC {
-		said, fault := xmlText(answer)
-		return said, status == http.StatusOK && !fault && strings.Contains(strings.ToLower(said), "successful")
+		text, fault := xmlText(answer)
+		return text, nil, status == http.StatusOK && !fault && strings.Contains(strings.ToLower(text), "successful")
 	}
 	if status != http.StatusOK {
 		var no checkin.Refused
 		if err := json.Unmarshal(answer, &no); err != nil || no.Error == "" {
-			return short(string(answer)), false
+			return short(string(answer)), nil, false
 		}
-		return no.Error, false
+		return no.Error, nil, false
 	}
 	var yes checkin.Answer
 	if err := json.Unmarshal(answer, &yes); err != nil || yes.Host == "" {
-		return "this is no answer of a control plane: " + short(string(answer)), false
+		return "this is no answer of a control plane: " + short(string(answer)), nil, false
 	}
-	return lines(yes), true
+	return lines(yes), yes.Ignored, true
 }
 
 // lines says what an answer counts.
@@ -141,6 +145,9 @@ func lines(a checkin.Answer) string {
 	}
 	for _, name := range a.Ignored {
 		fmt.Fprintf(&b, "Category %s ignored: the registry does not say that this host carries it\n", name)
+	}
+	if len(a.Ignored) > 0 {
+		return b.String() + "checked in, but for what is ignored"
 	}
 	return b.String() + "checked in successfully"
 }
