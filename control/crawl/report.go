@@ -121,6 +121,9 @@ type Sighting struct {
 	// Job.Older with the index Older, or if that is -1 one that nobody knows.
 	Current bool
 	Older   int
+
+	// Hosts is how many hosts it was seen on, where they are added up; 0: one.
+	Hosts int
 }
 
 // A Problem is something wrong with one path.

@@ -115,24 +115,25 @@ func Ages(history []snapshot.Version, file registry.FileRef, seen []Sighting, mi
 		if s.File != file {
 			continue
 		}
-		counted++
+		n := max(1, s.Hosts)
+		counted += n
 		version := s.Older + 1
 		if s.Current {
 			version = 0
 		}
 		if !s.Current && s.Older < 0 || version >= len(history) {
-			p.Older++
+			p.Older += n
 			continue
 		}
 		switch age := Age(&history[0], &history[version]); {
 		case age <= 24*time.Hour:
-			p.SameDay++
+			p.SameDay += n
 		case age <= 48*time.Hour:
-			p.OneDay++
+			p.OneDay += n
 		case age <= 72*time.Hour:
-			p.TwoDays++
+			p.TwoDays += n
 		default:
-			p.Older++
+			p.Older += n
 		}
 	}
 	p.Unknown = max(0, mirrors-counted)

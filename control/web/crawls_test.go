@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,4 +107,21 @@ func TestPropagation(t *testing.T) {
 		t.Error(diff)
 	}
 	a.ask("bob", "GET", "/v1/propagation?category=staff", "").want(t, 200, `"files":[]`)
+}
+
+// TestPropagationAtOnce: many that ask at once wait for one, and get the same.
+func TestPropagationAtOnce(t *testing.T) {
+	a := start(t, world(), nil)
+	f := registry.File{Size: 1, Changed: now.Unix(), Hashes: &registry.Hashes{2: make([]byte, 32)}}
+	if err := a.store.NoteFile(t.Context(), "pub/os/43/repodata/repomd.xml", f, now); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, a, store.Settlement{Crawl: store.Crawl{
+		Host: "uni-x/de1", Category: "os", At: now, Mode: "full", Sightings: fmt.Sprintf(`{"43/repodata/repomd.xml":"%064d"}`, 0),
+	}})
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() { a.ask("bob", "GET", "/v1/propagation", "").want(t, 200, `"same_day":1`) })
+	}
+	wait.Wait()
 }

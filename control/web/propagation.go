@@ -34,28 +34,76 @@ type Propagation struct {
 	Files []Propagated `json:"files"`
 }
 
+// spreads keeps how far metadata has got, as all hosts have it. All that ask for
+// it at the same time wait for one to find out.
+type spreads struct {
+	turn  chan struct{} // guards the rest
+	files []Propagated
+	until time.Time // by the monotonic clock
+}
+
+// seldom is how many times as long as it took to find out the answer is good:
+// where there are many mirrors it takes a second, and anybody may ask.
+const seldom = 20
+
+// noTrouble is what it may take without being kept.
+const noTrouble = 50 * time.Millisecond
+
 // propagation answers with the ages of metadata on mirrors.
 func (s *server) propagation(c *call) error {
+	all, err := s.spread(c)
+	if err != nil {
+		return err
+	}
 	out := Propagation{Files: []Propagated{}}
-	history, err := s.Store.History(c.Context())
-	if err != nil {
-		return err
-	}
-	standing, err := s.Store.Standings(c.Context())
-	if err != nil {
-		return err
-	}
-	for _, category := range registry.All[*registry.Category](c.world) {
-		if only := c.parameter("category"); only != "" && only != category.Name || !c.caller.sees(c.world, category) {
-			continue
+	only := c.parameter("category")
+	for _, f := range all {
+		category, ok := registry.Find[*registry.Category](c.world, f.Category)
+		if ok && (only == "" || only == f.Category) && c.caller.sees(c.world, category) && !c.caller.secret(c.world, f.Path) {
+			out.Files = append(out.Files, f)
 		}
-		p := propagating{category: category, history: history, mirrors: crawledMirrors(c.world, category.Name, standing)}
-		if err = p.read(c, s.Store); err != nil {
-			return err
-		}
-		out.Files = append(out.Files, slices.DeleteFunc(p.files(), func(f Propagated) bool { return c.caller.secret(c.world, f.Path) })...)
 	}
 	return c.json(http.StatusOK, out)
+}
+
+// spread returns how far metadata has got.
+func (s *server) spread(c *call) ([]Propagated, error) {
+	x := &s.spreads
+	select {
+	case x.turn <- struct{}{}:
+		defer func() { <-x.turn }()
+	case <-c.Context().Done():
+		return nil, c.Context().Err()
+	}
+	began := time.Now()
+	if began.Before(x.until) {
+		return x.files, nil
+	}
+	files, err := s.findSpread(c)
+	if took := time.Since(began); err == nil && took > noTrouble {
+		x.files, x.until = files, time.Now().Add(seldom*took)
+	}
+	return files, err
+}
+
+// findSpread reads what crawls saw of all categories: 20,000 sightings of 250
+// files take about a second.
+func (s *server) findSpread(c *call) (files []Propagated, err error) {
+	standing, err := s.Store.Standings(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, category := range registry.All[*registry.Category](c.world) {
+		p := propagating{category: category, mirrors: crawledMirrors(c.world, category.Name, standing)}
+		if p.history, err = s.Store.HistoryBelow(c.Context(), category.Path); err != nil {
+			return nil, err
+		}
+		if err = p.read(c, s.Store); err != nil {
+			return nil, err
+		}
+		files = append(files, p.files()...)
+	}
+	return files, nil
 }
 
 // crawledMirrors returns the hosts whose metadata counts: those that are
@@ -79,30 +127,45 @@ type propagating struct {
 	category *registry.Category
 	history  map[string][]store.FileVersion // by whole path, the newest first
 	mirrors  map[string]bool                // those of which nothing counts are false
-	seen     map[string][]crawl.Sighting    // by path
+	seen     map[string]map[int]int         // by path and position in history, -1 for a version that nobody knows: hosts
 	which    map[string]map[string]int      // by path and SHA-256: the position in history
 }
 
-// read reads what crawls saw.
+// read reads what crawls saw. Most hosts have the same, which is read once.
 func (p *propagating) read(c *call, s *store.Store) error {
-	p.seen, p.which = map[string][]crawl.Sighting{}, map[string]map[string]int{}
-	return s.Sightings(c.Context(), p.category.Name, func(host, _, text string) error {
-		if !p.mirrors[host] {
-			return nil
-		}
-		var sums map[string]string
-		if err := json.Unmarshal([]byte(text), &sums); err != nil {
-			return fmt.Errorf("reading what was seen on %s: %w", host, err)
-		}
-		for file, sum := range sums {
-			sighting := crawl.Sighting{Host: host, Older: -1}
-			if which, known := p.versions(file)[sum]; known {
-				sighting.Current, sighting.Older = which == 0, which-1
-			}
-			p.seen[file] = append(p.seen[file], sighting)
+	p.seen, p.which = map[string]map[int]int{}, map[string]map[string]int{}
+	hosts := map[string]int{} // by what was seen
+	err := s.Sightings(c.Context(), p.category.Name, func(host, _, text string) error {
+		if p.mirrors[host] {
+			hosts[text]++
 		}
 		return nil
 	})
+	for text, n := range hosts {
+		var sums map[string]string
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &sums)
+		}
+		if err != nil {
+			return fmt.Errorf("reading what was seen of %s: %w", p.category.Name, err)
+		}
+		for file, sum := range sums {
+			p.add(file, sum, n)
+		}
+	}
+	return err
+}
+
+// add adds hosts with a version of a file.
+func (p *propagating) add(file, sum string, hosts int) {
+	version, known := p.versions(file)[sum]
+	if !known {
+		version = -1
+	}
+	if p.seen[file] == nil {
+		p.seen[file] = map[int]int{}
+	}
+	p.seen[file][version] += hosts
 }
 
 // versions returns the positions of a file's versions by their SHA-256.
@@ -129,7 +192,11 @@ func (p *propagating) files() (files []Propagated) {
 		if versions == nil {
 			continue // the master has it no more
 		}
-		n := crawl.Ages(versions, registry.FileRef{}, p.seen[file], len(p.mirrors))
+		var seen []crawl.Sighting
+		for version, hosts := range p.seen[file] {
+			seen = append(seen, crawl.Sighting{Current: version == 0, Older: max(-1, version-1), Hosts: hosts})
+		}
+		n := crawl.Ages(versions, registry.FileRef{}, seen, len(p.mirrors))
 		files = append(files, Propagated{
 			Category: p.category.Name, Path: whole, Newest: time.Unix(versions[0].MTime, 0).UTC(),
 			SameDay: n.SameDay, OneDay: n.OneDay, TwoDays: n.TwoDays, Older: n.Older, Unknown: n.Unknown,

@@ -85,6 +85,7 @@ type server struct {
 
 	published published
 	exports   exports
+	spreads   spreads
 	openapi   []byte
 }
 
@@ -103,7 +104,7 @@ func New(c Config) http.Handler {
 	if c.Poll == 0 {
 		c.Poll = time.Second
 	}
-	s := &server{Config: c}
+	s := &server{Config: c, spreads: spreads{turn: make(chan struct{}, 1)}}
 	routes := s.routes()
 	s.openapi = describe(routes)
 	mux := http.NewServeMux()
