@@ -3,8 +3,10 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -28,9 +30,10 @@ const (
 	rsyncFilter = "rsync-filter"
 )
 
-// largestKept is the size, in bytes, up to which an export is kept in memory
-// until the next snapshot.
-const largestKept = 8 << 20
+// largestKept is the size, in bytes, up to which an export is kept as it is until
+// the next snapshot. A larger one is compressed: with 1,000 hosts a list of URLs
+// has 20 MB, and anybody may ask for it.
+const largestKept = 1 << 20
 
 // longestExport is how long a large one may take to be made and to leave.
 const longestExport = 15 * time.Minute
@@ -47,9 +50,45 @@ type exports struct {
 
 // An exported is an export of a snapshot.
 type exported struct {
-	tag   string
-	text  []byte    // nil: too large to be kept
-	until time.Time // when an embargo ends and it is another one; zero: never
+	tag    string
+	text   []byte // nil: it is packed
+	packed []byte // by gzip
+	size   int
+	until  time.Time // when an embargo ends and it is another one; zero: never
+}
+
+// pack compresses an export.
+func (e *exported) pack() error {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	if err == nil {
+		_, err = w.Write(e.text)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("packing an export: %w", err)
+	}
+	e.text, e.packed = nil, out.Bytes()
+	return nil
+}
+
+func ofText(text []byte) exported {
+	return exported{tag: tagOf(text), text: text, size: len(text)}
+}
+
+// writeTo writes an export.
+func (e *exported) writeTo(w io.Writer) error {
+	if e.packed == nil {
+		_, err := w.Write(e.text)
+		return err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(e.packed))
+	if err == nil {
+		_, err = io.Copy(w, r) //nolint:gosec // we have packed it
+	}
+	return err
 }
 
 // export answers with an export: those that are public and not large to all, the
@@ -93,7 +132,7 @@ func (s *server) exportSnapshot(c *call, format export.Format) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.exports.get(c.Context(), s, m, of, format, c.tag("If-None-Match"))
+	e, err := s.exports.get(c.Context(), s, m, of, format)
 	if err != nil {
 		return err
 	}
@@ -147,33 +186,33 @@ func (c *call) send(e exported, mediaType, keep string) {
 		c.w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	deadlines(c.w, c.Request, saidWithin+time.Duration(len(e.text)/slowest)*time.Second)
+	deadlines(c.w, c.Request, saidWithin+time.Duration(e.size/slowest)*time.Second)
 	h.Set("Content-Type", mediaType)
-	h.Set("Content-Length", strconv.Itoa(len(e.text)))
-	_, _ = c.w.Write(e.text) // whoever asked may be gone
+	h.Set("Content-Length", strconv.Itoa(e.size))
+	if c.Method != http.MethodHead {
+		_ = e.writeTo(c.w) // whoever asked may be gone
+	}
 }
 
 // get returns an export of the snapshot with the manifest m, whose ETag is of.
-// The text may be missing where the caller has that of the tag.
-func (x *exports) get(ctx context.Context, s *server, m store.Manifest, of string, format export.Format, has string) (exported, error) {
+func (x *exports) get(ctx context.Context, s *server, m store.Manifest, of string, format export.Format) (exported, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.of != of {
 		x.of, x.made = of, map[string]exported{}
 	}
 	e, ok := x.made[format.Name]
-	if ok && (e.until.IsZero() || s.Now().Before(e.until)) && (e.text != nil || e.tag == has) {
+	if ok && (e.until.IsZero() || s.Now().Before(e.until)) {
 		return e, nil
 	}
 	e, err := s.makeExport(ctx, m, format)
+	if err == nil && e.size > largestKept {
+		err = e.pack()
+	}
 	if err != nil {
 		return exported{}, err
 	}
-	kept := e
-	if len(e.text) > largestKept {
-		kept.text = nil
-	}
-	x.made[format.Name] = kept
+	x.made[format.Name] = e
 	return e, nil
 }
 
@@ -190,7 +229,9 @@ func (s *server) makeExport(ctx context.Context, m store.Manifest, format export
 		return exported{}, err
 	}
 	s.Log.Debug("export made", "format", format.Name, "version", m.Version, "bytes", text.Len(), "notes", strings.Join(notes, "; "))
-	return exported{tag: tagOf(text.Bytes()), text: text.Bytes(), until: until}, nil
+	e := ofText(text.Bytes())
+	e.until = until
+	return e, nil
 }
 
 // publishedSnapshot returns the snapshot of a manifest.
@@ -242,7 +283,7 @@ func (s *server) exportACL(c *call) error {
 	for _, note := range notes {
 		s.Log.Warn("left out of an rsync ACL", "what", note)
 	}
-	c.send(exported{tag: tagOf([]byte(text)), text: []byte(text)}, plainText, "private, no-cache")
+	c.send(ofText([]byte(text)), plainText, "private, no-cache")
 	return nil
 }
 
@@ -278,7 +319,7 @@ func (s *server) exportFilter(c *call) error {
 	if err = export.RsyncFilter(&text, c.world, trees, since, strings.Trim(c.parameter("strip"), "/")); err != nil {
 		return err
 	}
-	c.send(exported{tag: tagOf(text.Bytes()), text: text.Bytes()}, plainText, "private, no-cache")
+	c.send(ofText(text.Bytes()), plainText, "private, no-cache")
 	return nil
 }
 

@@ -2,8 +2,12 @@ package web_test
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +232,35 @@ func TestEmbargo(t *testing.T) {
 		if strings.Contains(texts, "/44") != knows {
 			t.Errorf("%s is told of 44: %t\n%s", who, !knows, texts)
 		}
+	}
+}
+
+// TestLongExport: a list of some megabytes is made once, and is the same for
+// all that ask, by whatever method.
+func TestLongExport(t *testing.T) {
+	var log bytes.Buffer
+	a := start(t, world(), func(c *web.Config) {
+		c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	snap := exportedSnapshot(t)
+	for i := range 6000 {
+		h := snap.Hosts[0]
+		h.Name, h.ID = fmt.Sprint("many", i), int64(1000+i)
+		snap.Hosts = append(snap.Hosts, h)
+	}
+	slices.SortFunc(snap.Hosts, func(a, b snapshot.Host) int { return strings.Compare(a.Name, b.Name) })
+	a.publishSnapshot(1, snap)
+	first := a.ask("", "GET", "/v1/exports/json", "").want(t, 200, "many5999")
+	if len(first.body) < 1<<20 {
+		t.Fatalf("%d bytes are no long export", len(first.body))
+	}
+	if again := a.ask("", "GET", "/v1/exports/json", "").want(t, 200); again.body != first.body {
+		t.Error("it is another one when it is asked for again")
+	}
+	if head := a.ask("", "HEAD", "/v1/exports/json", "").want(t, 200); head.header.Get("Content-Length") != fmt.Sprint(len(first.body)) {
+		t.Errorf("HEAD: %v", head.header)
+	}
+	if n := strings.Count(log.String(), "export made"); n != 1 {
+		t.Errorf("it was made %d times", n)
 	}
 }
