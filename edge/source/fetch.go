@@ -21,8 +21,8 @@ const (
 	maxToken     = 4096             // bytes
 )
 
-// A SectionSource is one that may have sections of snapshots: a control plane,
-// or a peer. What it returns is verified by who asks.
+// A SectionSource has sections of snapshots. What it returns is verified by who
+// asks.
 type SectionSource interface {
 	Section(ctx context.Context, s *wire.Section) ([]byte, error)
 }
@@ -41,7 +41,7 @@ var _ SectionSource = HTTPSections{}
 func (h HTTPSections) Section(ctx context.Context, s *wire.Section) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin+time.Duration(s.Size/slowest)*time.Second)
 	defer cancel()
-	response, err := get(ctx, h.Client, h.Base+"/v1/snapshot/sections/"+s.Hash.String(), "", h.Token)
+	response, err := ask(ctx, h.Client, http.MethodGet, h.Base+"/v1/snapshot/sections/"+s.Hash.String(), "", h.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -52,29 +52,54 @@ func (h HTTPSections) Section(ctx context.Context, s *wire.Section) ([]byte, err
 	return io.ReadAll(io.LimitReader(response.Body, int64(s.Size)+1))
 }
 
-// fetchManifest returns the bytes of the published manifest and their ETag, or
-// nil if they are those that came last. It waits for news if the control plane
-// does.
-func (r *Remote) fetchManifest(ctx context.Context) ([]byte, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, longPoll+answerWithin)
+// fetchManifest returns the published manifest, or no bytes if it is the one that
+// came last. It waits for news if the control plane does.
+func (r *Remote) fetchManifest(ctx context.Context, wait time.Duration) (news, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+answerWithin)
 	defer cancel()
-	url := fmt.Sprintf("%s/v1/snapshot/manifest?wait=%s", r.config.URL, longPoll)
-	response, err := get(ctx, r.client, url, r.etag, r.token)
+	response, err := r.request(ctx, http.MethodGet, wait)
 	if err != nil {
-		return nil, "", err
+		return news{}, err
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	switch {
 	case response.StatusCode == http.StatusNotModified && r.etag != "":
-		return nil, "", nil
+		return news{}, nil
 	case response.StatusCode != http.StatusOK:
-		return nil, "", answered(response)
+		return news{}, answered(response)
 	}
 	b, err := io.ReadAll(io.LimitReader(response.Body, wire.MaxManifest+1))
 	if err != nil {
-		return nil, "", fmt.Errorf("fetching the manifest: %w", err)
+		return news{}, fmt.Errorf("fetching the manifest: %w", err)
 	}
-	return b, response.Header.Get("ETag"), nil
+	return news{b, response.Header.Get("ETag"), true}, nil
+}
+
+// fetchTag returns the ETag of the published manifest, "" if it cannot be asked
+// for alone; it waits for news if the control plane does.
+func (r *Remote) fetchTag(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, longPoll+answerWithin)
+	defer cancel()
+	response, err := r.request(ctx, http.MethodHead, longPoll)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close() //nolint:errcheck // there is none
+	switch {
+	case response.StatusCode == http.StatusNotModified && r.etag != "":
+		return r.etag, nil
+	case response.StatusCode == http.StatusMethodNotAllowed:
+		return "", nil
+	case response.StatusCode != http.StatusOK:
+		return "", answered(response)
+	}
+	return response.Header.Get("ETag"), nil
+}
+
+// request asks for the published manifest.
+func (r *Remote) request(ctx context.Context, method string, wait time.Duration) (*http.Response, error) {
+	url := fmt.Sprintf("%s/v1/snapshot/manifest?wait=%s", r.config.URL, wait)
+	return ask(ctx, r.client, method, url, r.etag, r.token)
 }
 
 // control is the control plane as a source of sections.
@@ -114,9 +139,9 @@ func ReadToken(path string) (string, error) {
 	return token, nil
 }
 
-// get sends one request.
-func get(ctx context.Context, client *http.Client, url, etag string, token func() (string, error)) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// ask sends one request.
+func ask(ctx context.Context, client *http.Client, method, url, etag string, token func() (string, error)) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +185,7 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
 		IdleConnTimeout:        90 * time.Second,
-		MaxIdleConnsPerHost:    4,
+		MaxIdleConnsPerHost:    atOnce,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 }
@@ -179,6 +204,6 @@ var errNoSnapshot = errors.New("no snapshot yet: nothing on disk, and nothing ca
 // it publishes, not verified, and where its sections are. TokenFile may be "".
 func Published(ctx context.Context, url, tokenFile string) ([]byte, SectionSource, error) {
 	r := &Remote{config: RemoteConfig{URL: strings.TrimRight(url, "/"), TokenFile: tokenFile}, client: newClient(newTransport())}
-	b, _, err := r.fetchManifest(ctx)
-	return b, r.control(), err
+	n, err := r.fetchManifest(ctx, 0)
+	return n.manifest, r.control(), err
 }

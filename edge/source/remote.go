@@ -9,12 +9,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/edge/snapshot/wire"
@@ -34,10 +31,6 @@ type RemoteConfig struct {
 
 	// Dir is where the last good snapshot is kept. Required.
 	Dir string
-
-	// Peers returns who else may have sections; they are asked before the
-	// control plane. Nil: nobody.
-	Peers func() []SectionSource
 
 	// Transport speaks HTTP. Default: one with Go's defaults and time limits.
 	Transport http.RoundTripper
@@ -63,10 +56,14 @@ type Remote struct {
 	store  *wire.Store
 	client *http.Client
 
+	peers Peers // nil: there are none
+	offer *Offer
+
 	decoder  wire.Decoder
-	manifest []byte // the bytes of the one in use, or of the one on disk
-	version  uint64 // no older one is taken
-	etag     string // of the manifest that the control plane sent last
+	manifest []byte        // the bytes of the one in use, or of the one on disk
+	version  atomic.Uint64 // no older one is taken
+	doubted  atomic.Uint64 // a version that peers told of and did not have; 0: none
+	etag     string        // of the manifest that the control plane sent last
 
 	latest  atomic.Pointer[snapshot.Snapshot]
 	updated chan struct{}
@@ -76,6 +73,8 @@ type Remote struct {
 type remoteCounts struct {
 	changed, unchanged, refused, failed atomic.Uint64
 	sections, fromPeers, bytes, damaged atomic.Uint64
+	bytesOfPeers, manifestsOfPeers      atomic.Uint64
+	fallbacks                           atomic.Uint64
 	lastContact                         atomic.Int64
 	current                             atomic.Bool
 }
@@ -89,6 +88,9 @@ type RemoteCounters struct {
 	Sections    uint64    // that were fetched
 	FromPeers   uint64    // of these
 	Bytes       uint64    // of all sections that were fetched
+	PeerBytes   uint64    // of these, those of peers
+	Manifests   uint64    // that peers sent
+	Fallbacks   uint64    // manifests and sections that peers did not have, so that the control plane was asked
 	Damaged     uint64    // sections with other bytes than were asked for, fetched or on disk
 	LastContact time.Time // when the control plane last said something good; zero: never
 	Current     bool      // the last poll went well: what is in use is what is published
@@ -107,8 +109,14 @@ func NewRemote(c RemoteConfig) (*Remote, error) {
 		return nil, err
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
-	return &Remote{config: c, store: store, client: newClient(c.Transport), updated: make(chan struct{}, 1)}, nil
+	return &Remote{config: c, store: store, client: newClient(c.Transport), offer: newOffer(store), updated: make(chan struct{}, 1)}, nil
 }
+
+// Join has the Remote share work with peers from now on. Call it before Run.
+func (r *Remote) Join(p Peers) { r.peers = p }
+
+// Offer returns what peers can have from here.
+func (r *Remote) Offer() *Offer { return r.offer }
 
 // Latest returns the newest good snapshot, nil if there is none yet.
 func (r *Remote) Latest() *snapshot.Snapshot { return r.latest.Load() }
@@ -122,6 +130,7 @@ func (r *Remote) Counters() RemoteCounters {
 	out := RemoteCounters{
 		Changed: c.changed.Load(), Unchanged: c.unchanged.Load(), Refused: c.refused.Load(), Failed: c.failed.Load(),
 		Sections: c.sections.Load(), FromPeers: c.fromPeers.Load(), Bytes: c.bytes.Load(), Damaged: c.damaged.Load(),
+		PeerBytes: c.bytesOfPeers.Load(), Manifests: c.manifestsOfPeers.Load(), Fallbacks: c.fallbacks.Load(),
 		Current: c.current.Load(),
 	}
 	if at := c.lastContact.Load(); at != 0 {
@@ -144,11 +153,15 @@ func (r *Remote) Restore() error {
 	if err != nil {
 		return fmt.Errorf("reading the snapshot on disk: %w", err)
 	}
-	r.manifest, r.version = b, m.Version
-	s, err := r.decoder.Decode(m, r.section)
+	r.manifest = b
+	r.version.Store(m.Version)
+	s, err := r.decoder.Decode(m, r.kept)
 	if err != nil {
 		return fmt.Errorf("reading the snapshot on disk: %w", err)
 	}
+	r.etag = tagOf(b) // so that it does not come again
+	r.offer.begin(b, m)
+	r.offer.end(true)
 	r.use(s)
 	return nil
 }
@@ -168,10 +181,7 @@ func (r *Remote) Run(ctx context.Context) error {
 		} else {
 			failures = 0
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(max(pause, 0)):
-		}
+		r.pause(ctx, max(pause, 0))
 	}
 	return nil
 }
@@ -200,11 +210,14 @@ type refused struct{ error }
 func (r refused) Unwrap() error { return r.error }
 
 // Poll asks the control plane once, waiting for news if it does, and takes what
-// is new.
+// is new. While it is away, peers that have something newer are asked.
 func (r *Remote) Poll(ctx context.Context) error {
-	b, etag, err := r.fetchManifest(ctx)
-	if err == nil && b != nil {
-		err = r.take(ctx, b)
+	n, err := r.look(ctx)
+	if err == nil && n.manifest != nil {
+		err = r.take(ctx, n)
+	}
+	if errors.Is(err, errAhead) {
+		return r.catchUp(ctx)
 	}
 	r.counts.current.Store(err == nil)
 	switch {
@@ -213,139 +226,15 @@ func (r *Remote) Poll(ctx context.Context) error {
 		return fmt.Errorf("refusing what was published: %w", err)
 	case err != nil:
 		r.counts.failed.Add(1)
+		if ctx.Err() == nil && r.behind() {
+			err = errors.Join(err, r.catchUp(ctx))
+		}
 		return err
-	case b == nil:
+	case n.manifest == nil:
 		r.counts.unchanged.Add(1)
 	default:
-		r.etag = etag
+		r.etag = n.etag
 	}
 	r.counts.lastContact.Store(time.Now().Unix())
 	return nil
-}
-
-// take makes the snapshot of the manifest b the present one.
-func (r *Remote) take(ctx context.Context, b []byte) error {
-	m, err := wire.Open(b, r.config.Keys)
-	if err != nil {
-		return refused{err}
-	}
-	if r.Latest() != nil && wire.SameContent(b, r.manifest) {
-		r.counts.unchanged.Add(1)
-		return r.resign(b)
-	}
-	if m.Version < r.version || m.Version == r.version && r.Latest() != nil {
-		return refused{fmt.Errorf("version %d is not above the present one, %d", m.Version, r.version)}
-	}
-	s, err := r.fetch(ctx, m)
-	if err != nil {
-		return err
-	}
-	if err = r.store.Commit(b); err != nil {
-		return fmt.Errorf("keeping snapshot %d: %w", m.Version, err)
-	}
-	r.manifest, r.version = b, m.Version
-	r.counts.changed.Add(1)
-	r.use(s)
-	if _, err = r.store.Collect(m); err != nil {
-		r.config.Log.Warn("old sections stay on disk", "error", err)
-	}
-	return nil
-}
-
-// resign keeps a manifest that differs from the present one in its signatures:
-// the old key may be forgotten before anything new is published.
-func (r *Remote) resign(b []byte) error {
-	if string(b) == string(r.manifest) {
-		return nil
-	}
-	if err := r.store.Commit(b); err != nil {
-		return fmt.Errorf("keeping the new signature: %w", err)
-	}
-	r.manifest = b
-	return nil
-}
-
-func (r *Remote) use(s *snapshot.Snapshot) {
-	r.latest.Store(s)
-	select {
-	case r.updated <- struct{}{}:
-	default: // the last update is not noticed yet; this one will be with it
-	}
-}
-
-// fetch returns the snapshot of m, fetching what is not on disk. Sections that
-// turn out to be damaged there are fetched again, once.
-func (r *Remote) fetch(ctx context.Context, m *wire.Manifest) (*snapshot.Snapshot, error) {
-	for again := false; ; again = true {
-		if err := r.fetchMissing(ctx, m); err != nil {
-			return nil, err
-		}
-		s, err := r.decoder.Decode(m, r.section)
-		switch {
-		case err == nil:
-			return s, nil
-		case errors.Is(err, wire.ErrDamaged) && !again:
-			r.config.Log.Warn("a section is fetched again", "error", err)
-		case errors.Is(err, wire.ErrDamaged):
-			return nil, err
-		default:
-			return nil, refused{err}
-		}
-	}
-}
-
-// section reads a section from disk.
-func (r *Remote) section(h wire.Hash) ([]byte, error) {
-	b, err := r.store.Section(h)
-	if errors.Is(err, wire.ErrDamaged) {
-		r.counts.damaged.Add(1)
-	}
-	return b, err
-}
-
-// fetchMissing fetches the sections of m that are not on disk, some at a time.
-// What came is kept, so that a broken fetch goes on where it was.
-func (r *Remote) fetchMissing(ctx context.Context, m *wire.Manifest) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(4)
-	asked := map[wire.Hash]bool{}
-	for i := range m.Sections {
-		s := &m.Sections[i]
-		if asked[s.Hash] || r.store.Has(s) {
-			continue
-		}
-		asked[s.Hash] = true
-		group.Go(func() error { return r.fetchSection(ctx, s) })
-	}
-	return group.Wait()
-}
-
-// fetchSection asks the peers for a section, and then the control plane.
-func (r *Remote) fetchSection(ctx context.Context, s *wire.Section) error {
-	var peers []SectionSource
-	if r.config.Peers != nil {
-		peers = r.config.Peers()
-	}
-	for _, p := range append(slices.Clip(peers), r.control()) {
-		b, err := p.Section(ctx, s)
-		if err == nil {
-			if err = s.Verify(b); err != nil {
-				r.counts.damaged.Add(1)
-			}
-		}
-		switch {
-		case err == nil:
-			r.counts.sections.Add(1)
-			r.counts.bytes.Add(uint64(len(b)))
-			if p != r.control() {
-				r.counts.fromPeers.Add(1)
-			}
-			return r.store.Put(s.Hash, b)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case p == r.control():
-			return fmt.Errorf("fetching section %s: %w", s, err)
-		}
-	}
-	return nil // not reached: the control plane is the last one
 }

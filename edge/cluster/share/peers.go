@@ -1,0 +1,212 @@
+package share
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// How long this edge waits for others before it asks the control plane, and for
+// each edge that is between it and the control plane.
+const (
+	waitManifest = 3 * time.Second // until a peer has a manifest
+	perDepth     = time.Second
+	waitSection  = 15 * time.Second // until a section is there that a peer says is on its way
+	jitter       = time.Second      // at random, at most
+	maxTries     = 5                // peers that are asked for one thing
+
+	manifestWithin = 15 * time.Second // a manifest must come, beside waiting
+)
+
+var errNobody = errors.New("no peer has it")
+
+// A source is a peer to ask.
+type source struct {
+	Peer
+
+	before bool // it gets things before this edge does, and can be waited for
+}
+
+// A wish is what is asked of peers.
+type wish struct {
+	path   string
+	most   int                // bytes
+	within time.Duration      // it must come, beside waiting
+	accept func([]byte) error // what is not accepted is held against the peer
+}
+
+// Alone reports whether there are no peers.
+func (s *Share) Alone() bool { return len(s.peers()) == 0 }
+
+// Leads reports whether this edge is to get a manifest from the control plane.
+func (s *Share) Leads(manifest wire.Hash) bool { return s.plan(manifest).leads() }
+
+// Newest returns the highest version that a peer has.
+func (s *Share) Newest() (version uint64) {
+	for _, p := range s.peers() {
+		version = max(version, p.Version)
+	}
+	return version
+}
+
+// Manifest returns the manifest of a hash. It waits some seconds for the peer
+// that is to get it before this edge does.
+func (s *Share) Manifest(ctx context.Context, manifest wire.Hash) ([]byte, error) {
+	p := s.plan(manifest)
+	return s.first(ctx, s.sources(p, 0), patience(waitManifest, p.depth), wish{
+		"/v1/manifest/" + manifest.String(), wire.MaxManifest, manifestWithin,
+		func(b []byte) error {
+			if wire.HashOf(b) != manifest {
+				return errors.New("it has another SHA-256")
+			}
+			return nil
+		},
+	})
+}
+
+// Newer returns a manifest above a version that is accepted.
+func (s *Share) Newer(ctx context.Context, above uint64, accept func([]byte) error) ([]byte, error) {
+	var have []source
+	for _, p := range s.nearest(s.peers()) {
+		if p.Version > above {
+			have = append(have, source{Peer: p})
+		}
+	}
+	return s.first(ctx, s.fit(have), 0, wish{"/v1/manifest", wire.MaxManifest, manifestWithin, accept})
+}
+
+// Section returns the verified bytes of a section of a snapshot.
+func (s *Share) Section(ctx context.Context, manifest wire.Hash, version uint64, section *wire.Section) ([]byte, error) {
+	p := s.plan(manifest)
+	within := answerWithin + time.Duration(section.Size/slowest)*time.Second
+	return s.first(ctx, s.sources(p, version), patience(waitSection, p.depth), wish{
+		"/v1/sections/" + section.Hash.String(), section.Size, within, section.Verify,
+	})
+}
+
+// patience returns how long an edge waits that has depth others before it: each
+// one longer than those, so that they ask the control plane before it does.
+func patience(least time.Duration, depth int) time.Duration {
+	return least + time.Duration(depth)*perDepth + rand.N(jitter) //nolint:gosec // spreads load, hides nothing
+}
+
+// sources returns whom to ask: the parent, those that lead, then those
+// that have the version (0: nobody else), the nearest first.
+func (s *Share) sources(p *plan, version uint64) []source {
+	var all []source
+	if !p.leads() {
+		all = append(all, source{p.ranked[p.parent], true})
+	}
+	var rest []Peer
+	for i, peer := range p.ranked {
+		switch {
+		case i == p.self:
+		case i < leaders:
+			all = append(all, source{peer, !p.leads()})
+		case version > 0 && peer.Version >= version:
+			rest = append(rest, peer)
+		}
+	}
+	for _, peer := range s.nearest(rest) {
+		all = append(all, source{Peer: peer})
+	}
+	return s.fit(all)
+}
+
+// fit returns the first of those that are not left alone, each once.
+func (s *Share) fit(all []source) (out []source) {
+	now := time.Now()
+	for _, from := range all {
+		again := slices.ContainsFunc(out, func(o source) bool { return o.Address == from.Address })
+		if !again && !s.standing.look(from.Address).until.After(now) && len(out) < maxTries {
+			out = append(out, from)
+		}
+	}
+	return out
+}
+
+// first asks one after the other, until one has it. It waits for those before
+// this edge, in all as long as it is said.
+func (s *Share) first(ctx context.Context, from []source, wait time.Duration, w wish) ([]byte, error) {
+	end := time.Now().Add(wait)
+	last := errNobody
+	for _, f := range from {
+		left := time.Duration(0)
+		if f.before {
+			left = max(time.Until(end), 0)
+		}
+		b, err := s.ask(ctx, &f.Peer, left, &w)
+		if err == nil || ctx.Err() != nil {
+			return b, err
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// nearest returns peers in order: those of this region first, each by how long it
+// took to connect to them.
+func (s *Share) nearest(peers []Peer) []Peer {
+	type placed struct {
+		elsewhere int
+		took      time.Duration
+		peer      Peer
+	}
+	var all []placed
+	for _, p := range peers {
+		at := placed{0, s.standing.look(p.Address).near, p}
+		if p.Region != s.Region {
+			at.elsewhere = 1
+		}
+		all = append(all, at)
+	}
+	slices.SortStableFunc(all, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.elsewhere, b.elsewhere), cmp.Compare(a.took, b.took))
+	})
+	out := make([]Peer, len(all))
+	for i := range all {
+		out[i] = all[i].peer
+	}
+	return out
+}
+
+// ask asks a peer, and notes how it does.
+func (s *Share) ask(ctx context.Context, p *Peer, wait time.Duration, w *wish) ([]byte, error) {
+	s.counters.asked.Add(1)
+	b, err := s.client.get(ctx, p.Address, wait, w)
+	now := time.Now()
+	switch {
+	case err == nil:
+		if err = w.accept(b); err != nil {
+			s.counters.wrong.Add(1)
+			s.standing.wrong(p.Address, now)
+			s.leave(p, fmt.Errorf("it is not what was asked for: %w", err))
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		s.standing.good(p.Address)
+		return b, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, errComing) && wait > 0: // it hangs
+	case errors.Is(err, errLacks) || errors.Is(err, errComing):
+		s.counters.lacked.Add(1)
+		s.standing.good(p.Address)
+		return nil, err
+	}
+	s.counters.failed.Add(1)
+	if s.standing.failed(p.Address, now) {
+		s.leave(p, err)
+	}
+	return nil, err
+}
+
+// leave tells of a peer that is left alone.
+func (s *Share) leave(p *Peer, why error) {
+	s.Log.Warn("another edge is not asked for snapshots for a while", "edge", p.Name, "address", p.Address, "error", why)
+}

@@ -1,0 +1,176 @@
+// Package share lets edges get published snapshots from one another, so that a
+// hundred edges do not cost the control plane a hundred downloads.
+//
+//	control plane ──► two edges ──► the first edge of each region ──► edges of the region
+//	                   (leaders)       a tree, three children each       trees, likewise
+//
+// Each edge tells by gossip which version it has. When the control plane
+// publishes, all edges hear of it at once (source.Remote asks for no more than
+// the ETag). Edges are ranked by a hash of their names and the manifest, so
+// that it is others each time: the first two get it from the control plane, and
+// every other edge from one that ranks before it, as it comes in there. So no
+// edge sends a snapshot more than six times, and one copy goes to each region.
+// An edge that was away asks in the same way those that have it all. Where
+// peers are of no help, the control plane is asked after some seconds; where it
+// is away, peers suffice, for snapshots are signed.
+//
+// # Between edges
+//
+// HTTP/1.1 over TLS 1.3 at a port of its own:
+//
+//	GET /v1/manifest                    the manifest in use
+//	GET /v1/manifest/SHA256?wait=TIME   the manifest of that hash
+//	GET /v1/sections/SHA256?wait=TIME   the section
+//
+// What is not there is answered with 404, and with 503 if it is on its way. With
+// wait, such as 10s, an answer comes as soon as there is one, and no later.
+// Only sections of the snapshot in use, the one before, and the one that is
+// being fetched are there.
+//
+// # Who is a peer
+//
+// Whoever has a key of the gossip: HKDF (RFC 5869) makes an Ed25519 key pair of
+// it, and both sides want the other to prove that it has one of these. Keys of
+// sessions are agreed anew each time, so that a gossip key that gets out opens
+// no traffic of the past. When keys rotate, all keys of the ring count, and the
+// first is this edge's own. Snapshots name private mirrors: without a key
+// nothing is shared.
+//
+// What peers send is verified as if it came from anywhere. One that sends other
+// bytes than were asked for is left alone for ten minutes, one that does not
+// answer for half a minute, and longer each time.
+package share
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/waypost/waypost/edge/snapshot/wire"
+)
+
+// A Peer is another edge that shares, as gossip tells of it.
+type Peer struct {
+	Name    string
+	Region  string
+	Address netip.AddrPort // where it shares
+	Version uint64         // of the snapshot that it has; 0: none
+}
+
+// A Holder has snapshots: those that others get here. Its methods are safe for
+// any number of goroutines.
+type Holder interface {
+	// Latest returns the manifest in use, nil if there is none.
+	Latest() []byte
+
+	// Manifest returns the manifest of a hash, nil if it is not here.
+	Manifest(wire.Hash) []byte
+
+	// Section returns verified bytes of a section, nil if it is not here, and
+	// whether it is on its way.
+	Section(wire.Hash) (b []byte, coming bool)
+
+	// Changed returns a channel that is closed when more is here than now.
+	Changed() <-chan struct{}
+}
+
+// Options are what a [Share] works with. All but Log are required.
+type Options struct {
+	Listen netip.AddrPort  // over TCP
+	Name   string          // of this edge
+	Region string          // where it stands
+	Keys   func() [][]byte // of the gossip, this edge's own first; called for each connection
+	Peers  func() []Peer   // that are alive, without this edge; called once a second and more
+	Holder Holder
+	Log    *slog.Logger // nil: nobody is told
+}
+
+// A Share is this edge's part in sharing: [Share.Run] serves, and what it asks
+// of others is in its other methods, which are safe for any number of goroutines.
+type Share struct {
+	Options
+
+	ring     *ring
+	listener net.Listener
+	client   *client
+	standing standings
+	roster   roster
+	sending  *slots
+	counters counters
+}
+
+type counters struct {
+	manifests, sections, bytes   atomic.Uint64 // sent
+	refused, busy                atomic.Uint64
+	wrong, failed, lacked, asked atomic.Uint64
+	connections                  atomic.Uint64
+}
+
+// Counters are what a [Share] counted since it was made.
+type Counters struct {
+	Manifests, Sections, Bytes uint64 // that were sent to peers
+	Connections                uint64 // that peers opened
+	Refused                    uint64 // connections by whoever has no key of the gossip, or speaks another language
+	Busy                       uint64 // connections and requests that were too many
+	Asked                      uint64 // requests to peers
+	Lacked                     uint64 // of these, those that the peer did not have
+	Failed                     uint64 // of these, those without an answer in time
+	Wrong                      uint64 // of these, those with other bytes than were asked for
+	LeftAlone                  int    // peers that are not asked now
+}
+
+// New listens.
+func New(o Options) (*Share, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Share{Options: o, ring: &ring{keys: o.Keys}, sending: newSlots(maxSending, maxSendingTo)}
+	if _, err := s.ring.current(); err != nil {
+		return nil, fmt.Errorf("sharing snapshots with other edges: %w", err)
+	}
+	s.client = newClient(s.ring, &s.standing)
+	l, err := net.Listen("tcp", o.Listen.String())
+	if err != nil {
+		return nil, fmt.Errorf("listening for edges that share snapshots: %w", err)
+	}
+	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Addr]int{}}
+	return s, nil
+}
+
+// Address returns where the edge listens.
+func (s *Share) Address() netip.AddrPort {
+	a, _ := s.listener.Addr().(*net.TCPAddr)
+	return a.AddrPort()
+}
+
+// Run serves until ctx ends. It is called once.
+func (s *Share) Run(ctx context.Context) error {
+	server := s.server()
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	defer s.client.close()
+	err := server.ServeTLS(s.listener, "", "")
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close frees the socket of a Share that does not run.
+func (s *Share) Close() error { return s.listener.Close() }
+
+// Counters returns the counters.
+func (s *Share) Counters() Counters {
+	c := &s.counters
+	return Counters{
+		Manifests: c.manifests.Load(), Sections: c.sections.Load(), Bytes: c.bytes.Load(), Connections: c.connections.Load(),
+		Refused: c.refused.Load(), Busy: c.busy.Load(), Asked: c.asked.Load(), Lacked: c.lacked.Load(), Failed: c.failed.Load(),
+		Wrong: c.wrong.Load(), LeftAlone: s.standing.alone(time.Now()),
+	}
+}
