@@ -158,8 +158,8 @@ func (f filter) carried(c carried) (carried, bool) {
 	if f.Version == "" && f.Arch == "" {
 		return c, len(c.URLs) > 0
 	}
-	c.Repositories = slices.DeleteFunc(slices.Clone(c.Repositories), func(r held) bool {
-		return f.Version != "" && r.Version != f.Version || f.Arch != "" && r.Arch != f.Arch
+	c = c.only(func(o offer) bool {
+		return (f.Version == "" || o.Version == f.Version) && (f.Arch == "" || o.Arch == f.Arch)
 	})
 	return c, c.Here() > 0 && len(c.URLs) > 0
 }

@@ -3,7 +3,6 @@ package pages
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -53,13 +52,15 @@ type carried struct {
 	Seen                    time.Time
 	Any                     bool // it holds something
 	Out                     bool // crawls have taken it out of all lists
-	Repositories            []held
+
+	offers []offer // those of all mirrors that carry it
+	here   []bool  // by offer: whether this one holds it; nil: none
 }
 
 // A held is a repository, and whether a mirror holds it.
 type held struct {
-	Name, Arch, Path, Version string
-	Here                      bool
+	Name, Arch, Path string
+	Here             bool
 }
 
 // A holding is when a host was looked at, and what it holds.
@@ -319,10 +320,7 @@ func (b *builder) carried(host string, carry registry.Carry) (out carried) {
 		}
 	}
 	slices.SortStableFunc(out.URLs, func(x, y string) int { return cmp.Compare(rank(x), rank(y)) })
-	for i, o := range b.offers[c.Name] {
-		here := carry.AlwaysUpToDate || h.here != nil && h.here[i]
-		out.Repositories = append(out.Repositories, held{o.Name, o.Arch, o.Path, o.Version, here})
-	}
+	out.offers, out.here = b.offers[c.Name], h.here
 	return out
 }
 
@@ -345,46 +343,4 @@ func (b *builder) finish() {
 	b.countries = slices.Compact(b.countries)
 	slices.Sort(b.categories)
 	b.categories = slices.Compact(b.categories)
-}
-
-// Here returns how many of its repositories a mirror holds.
-func (c carried) Here() (n int) {
-	for _, r := range c.Repositories {
-		if r.Here {
-			n++
-		}
-	}
-	return n
-}
-
-// Health is what is known of a mirror's copy, in a word for the stylesheet.
-func (c carried) Health() string {
-	switch here := c.Here(); {
-	case c.Always:
-		return "good"
-	case c.Out:
-		return "bad"
-	case c.Seen.IsZero():
-		return "unknown"
-	case here < len(c.Repositories) && here > 0:
-		return "partial"
-	case here == 0 && len(c.Repositories) > 0, !c.Any:
-		return "bad"
-	}
-	return "good"
-}
-
-// State says the same in words.
-func (c carried) State() string {
-	switch health := c.Health(); {
-	case health == "bad" && c.Out:
-		return "out of order"
-	case health == "unknown":
-		return "not checked yet"
-	case health == "partial":
-		return fmt.Sprintf("%d of %s", c.Here(), count(len(c.Repositories), "repository"))
-	case health == "bad":
-		return "out of date"
-	}
-	return "up to date"
 }
