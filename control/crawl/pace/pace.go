@@ -38,7 +38,8 @@ type Limiter struct {
 	all         *rate.Limiter
 
 	mu      sync.Mutex
-	servers map[string]*Server // those in use
+	servers map[string]*Server // those in use, and those that were a moment ago
+	swept   time.Time          // when the others were forgotten
 }
 
 // New returns a limiter.
@@ -79,27 +80,47 @@ func (l *Limiter) Enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// remembered is how long a server is known that nobody uses. A user may come for
+// each single request, and what was asked of the server and what it said of its
+// load counts for the next one, too.
+const remembered = time.Minute
+
 // Server returns the server of that name, which all its users share with the
 // rate that the first of them named. The caller closes it.
 func (l *Limiter) Server(name string, r Rate) *Server {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.forget(time.Now())
 	s := l.servers[name]
 	if s == nil {
-		s = &Server{limiter: l, name: name, slots: make(chan struct{}, max(1, r.Connections)), own: limiter(r.Requests)}
+		s = &Server{limiter: l, slots: make(chan struct{}, max(1, r.Connections)), own: limiter(r.Requests)}
 		l.servers[name] = s
 	}
 	s.users++
 	return s
 }
 
+// forget forgets servers that nobody has used for a time, once in that time. The
+// caller holds l.mu.
+func (l *Limiter) forget(now time.Time) {
+	if now.Sub(l.swept) < remembered {
+		return
+	}
+	l.swept = now
+	for name, s := range l.servers {
+		if s.users == 0 && now.Sub(s.left) >= remembered && !s.resting(now) {
+			delete(l.servers, name)
+		}
+	}
+}
+
 // A Server is one machine that is asked.
 type Server struct {
 	limiter *Limiter
-	name    string
 	slots   chan struct{}
 	own     *rate.Limiter
-	users   int // under limiter.mu
+	users   int       // under limiter.mu
+	left    time.Time // under limiter.mu: when the last user closed it
 
 	mu     sync.Mutex
 	paused time.Time // no request before then
@@ -109,9 +130,15 @@ type Server struct {
 func (s *Server) Close() {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
-	if s.users--; s.users == 0 {
-		delete(s.limiter.servers, s.name)
-	}
+	s.users--
+	s.left = time.Now()
+}
+
+// resting reports whether the server is left alone now.
+func (s *Server) resting(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(s.paused)
 }
 
 // Acquire waits for a free connection, for the end of a pause, and for the

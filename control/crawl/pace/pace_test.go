@@ -46,6 +46,42 @@ func TestRate(t *testing.T) {
 	})
 }
 
+// A user that comes for one request finds the server as the one before left it,
+// as clients do that close it after each request.
+func TestRateOfSingleRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pace.New(pace.Limits{})
+		once := func() time.Duration {
+			s := l.Server("a", pace.Rate{Connections: 4, Requests: 10})
+			defer s.Close()
+			return take(t, s, 1)
+		}
+		var took time.Duration
+		for range 110 {
+			took += once()
+		}
+		if took < 9*time.Second || took > 11*time.Second {
+			t.Errorf("110 requests took %s at 10 a second and 10 at once", took)
+		}
+		s := l.Server("a", pace.Rate{Connections: 4, Requests: 10})
+		s.Pause(10 * time.Minute)
+		s.Close()
+		time.Sleep(5 * time.Minute) // on the clock of the bubble
+		if took = once(); took != 5*time.Minute {
+			t.Errorf("a pause of 10m lasted 5m and %s", took)
+		}
+		time.Sleep(2 * time.Minute)
+		l.Server("b", pace.Rate{Connections: 1}).Close() // forgets a
+		took = 0
+		for range 10 { // at full speed again
+			took += once()
+		}
+		if took != 0 {
+			t.Errorf("10 requests took %s after minutes of silence", took)
+		}
+	})
+}
+
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := pace.New(pace.Limits{})
