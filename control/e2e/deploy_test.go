@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,3 +132,52 @@ func TestDeploySysctl(t *testing.T) {
 		t.Errorf("%d settings", n)
 	}
 }
+
+var (
+	quoted    = regexp.MustCompile("`waypost ([^`]*)`|(?m)^    waypost (.*)$")
+	subject   = regexp.MustCompile(`^[a-z][a-z-]*$`)
+	dashDash  = regexp.MustCompile(`--[a-z][a-z-]+`)
+	subgroups = map[string]bool{"ctl": true, "anycast": true, "cluster": true, "snapshot": true}
+)
+
+// TestDeployCommands asks each command that the runbook and the guides tell
+// people to run for its help, which must know its flags.
+func TestDeployCommands(t *testing.T) {
+	t.Parallel()
+	helps := map[string]string{}
+	for _, guide := range []string{deploy + "/runbook.md", "../../docs/edges.md", "../../docs/operators.md"} {
+		text, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range quoted.FindAllStringSubmatch(string(text), -1) {
+			line, _, _ := strings.Cut(found[1]+found[2], " # ")
+			words := strings.Fields(line)
+			if len(words) == 0 || !subject.MatchString(words[0]) {
+				continue // such as `waypost …`
+			}
+			command := words[:1]
+			if subgroups[words[0]] && len(words) > 1 && subject.MatchString(words[1]) {
+				command = words[:2]
+				if len(words) > 2 && slices.Contains(verbs, words[2]) {
+					command = words[:3]
+				}
+			}
+			line = strings.Join(command, " ")
+			if helps[line] == "" {
+				helps[line] = output(t, waypost, append(slices.Clone(command), "--help")...)
+			}
+			for _, flag := range dashDash.FindAllString(strings.Join(words, " "), -1) {
+				if !strings.Contains(helps[line], flag) {
+					t.Errorf("%s: waypost %s has no %s", guide, line, flag)
+				}
+			}
+		}
+	}
+	if len(helps) < 10 {
+		t.Errorf("%d commands", len(helps))
+	}
+}
+
+// verbs come after the noun of waypost ctl.
+var verbs = []string{"set", "make", "delete", "list", "add", "generate", "use", "list", "remove"}
