@@ -72,7 +72,7 @@ func run(ctx context.Context, edge *node.Config, control *service.Config, p *han
 	if control != nil {
 		s, err := service.New(ctx, *control, log)
 		if err == nil {
-			err = s.ListenBy(ctx, p.Listen)
+			err = s.ListenBy(ctx, p.ListenPassing)
 		}
 		if err != nil {
 			return err

@@ -36,6 +36,7 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/edge/anycast/speaker"
+	"github.com/waypost/waypost/edge/handover"
 )
 
 // Other is another edge that is alive, as the cluster knows it.
@@ -78,6 +79,10 @@ type Options struct {
 	// File keeps what operators ordered, over restarts.
 	File string
 
+	// Before is how the keeper of the process before left the prefixes; nil:
+	// there was none.
+	Before []Inheritance
+
 	Log *slog.Logger
 }
 
@@ -115,6 +120,11 @@ func New(o Options) (*Keeper, error) {
 	}
 	for _, p := range o.Config.Prefixes {
 		k.machines[p] = newMachine(&k.Config, rand.Float64, time.Now())
+		for i := range o.Before {
+			if o.Before[i].Prefix == p {
+				k.machines[p].inherit(&o.Before[i])
+			}
+		}
 	}
 	return k, nil
 }
@@ -126,7 +136,9 @@ const renew = speaker.Lease / 6
 const settle = time.Second
 
 // Run keeps the prefixes until ctx ends. Then it drains and withdraws all of
-// them, and returns: only then may listeners be closed.
+// them, and returns: only then may listeners be closed. If the next process has
+// taken over ([handover.TakenOver]), it gives no more orders, and that is all:
+// those of the next one count already.
 func (k *Keeper) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var done sync.WaitGroup
@@ -138,9 +150,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 	tick := time.NewTicker(renew)
 	defer tick.Stop()
 	end := ctx.Done()
+	if k.Before != nil { // this is the first order of a process that answers already
+		k.step(time.Now())
+	}
 	for {
 		select {
 		case <-end:
+			if handover.TakenOver(ctx) {
+				return nil
+			}
 			end = nil // once
 			k.leave()
 		case r := <-results:

@@ -107,6 +107,9 @@ func (s *Server) SetZones(zs *zone.Zones) { s.zones.Store(zs) }
 // Zones returns the zones in use.
 func (s *Server) Zones() *zone.Zones { return s.zones.Load() }
 
+// Secrets returns the cookie secrets in use.
+func (s *Server) Secrets() wire.Secrets { return *s.secrets.Load() }
+
 // SetSecrets puts cookie secrets, at least one, in use.
 func (s *Server) SetSecrets(ss wire.Secrets) { s.secrets.Store(&ss) }
 

@@ -84,9 +84,11 @@ type Process struct {
 	tell     func() ([]byte, error)      // guarded by mu: what the next process is told; nil: nothing
 	ready    bool                        // guarded by mu
 	arrivals map[string]chan net.Conn    // guarded by mu: connections of the process before, by kind
+	passing  []*Passage                  // guarded by mu: of [Process.ListenPassing]
 	next     *link                       // guarded by mu: to the next process, once it is ready
 	freed    bool                        // guarded by mu: the next process knows that it is alone
 	requests chan request                // upgrades that Run is to do
+	left     chan struct{}               // closed once the next process has taken over
 	notify   func(lines ...string) error // tells systemd; nil: not there
 }
 
@@ -94,7 +96,7 @@ type Process struct {
 // of the program, and changes its environment.
 func Begin(version string, log *slog.Logger) (*Process, error) {
 	p := &Process{
-		log: log, version: version, alone: make(chan struct{}), requests: make(chan request),
+		log: log, version: version, alone: make(chan struct{}), requests: make(chan request), left: make(chan struct{}),
 		notify: notifier(os.Getenv("NOTIFY_SOCKET")),
 	}
 	var err error
@@ -151,6 +153,7 @@ func (p *Process) Run(ctx context.Context) error {
 		s, err := p.upgrade(ctx, r.within)
 		r.done <- result{s, err}
 		if err == nil {
+			close(p.left)
 			p.log.Info("the next process has taken over", "pid", s.PID, "version", s.Version, "was", p.version)
 			return ErrTakenOver
 		}
@@ -180,6 +183,16 @@ func (p *Process) Ready() {
 	go p.receive(before)
 }
 
+// ReadyAfter is Ready once a channel is closed; it does nothing if ctx ends first.
+func (p *Process) ReadyAfter(ctx context.Context, listening <-chan struct{}) error {
+	select {
+	case <-listening:
+		p.Ready()
+	case <-ctx.Done():
+	}
+	return nil
+}
+
 // Free tells the next process that what only one may have is its own: this one
 // writes no files and holds no sessions any more.
 func (p *Process) Free() {
@@ -197,6 +210,9 @@ func (p *Process) Free() {
 // Finish is the end of the process: of err, for which it ends, it returns what
 // is an error. The process before learns of one that comes before Ready.
 func (p *Process) Finish(err error) error {
+	if errors.Is(err, ErrTakenOver) {
+		p.settle()
+	}
 	p.Free()
 	p.mu.Lock()
 	defer p.mu.Unlock()

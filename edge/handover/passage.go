@@ -227,6 +227,7 @@ func (c *Conn) Close() error {
 	if c.leaves.CompareAndSwap(true, false) {
 		if err := g.process.pass(g.kind, c.TCPConn); err != nil {
 			g.lost.Add(1)
+			g.process.log.Error("a connection could not be handed over", "kind", g.kind, "error", err)
 		} else {
 			g.moved.Add(1)
 		}

@@ -46,7 +46,8 @@ type result struct {
 // Upgrade has [Process.Run] start the binary on disk, with the arguments of this
 // process, and hand everything over to it. An error says why the new process
 // could not start within that time: this one goes on as if nothing had been.
-// Without one, this process takes no more work, and ends.
+// Without one, this process takes no more work, and ends. [ErrTakenOver] says
+// that it does so already: the next process is the one to ask.
 func (p *Process) Upgrade(ctx context.Context, within time.Duration) (Successor, error) {
 	if p.requests == nil {
 		return Successor{}, ErrCannot
@@ -54,6 +55,8 @@ func (p *Process) Upgrade(ctx context.Context, within time.Duration) (Successor,
 	done := make(chan result, 1)
 	select {
 	case p.requests <- request{within, done}:
+	case <-p.left:
+		return Successor{}, ErrTakenOver
 	case <-time.After(busy):
 		return Successor{}, ErrBusy
 	case <-ctx.Done():

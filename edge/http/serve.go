@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -111,7 +112,7 @@ func (s *Server) keepTime(ctx context.Context) {
 func (s *Server) shutdown(server *fasthttp.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	if err := server.ShutdownWithContext(ctx); err != nil {
+	if err := server.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) { // by handOver
 		s.config.Logger.Warn("connections were still open when HTTP stopped", "error", err)
 	}
 	return nil

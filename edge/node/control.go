@@ -110,14 +110,36 @@ func (n *Node) follow(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := n.remote.Restore(); err != nil {
-			n.log.Error("the snapshot on disk is of no use", "error", err)
-		}
+		n.restore(ctx)
 		_ = n.remote.Run(ctx) // returns nil
 	}()
 	return func() {
 		cancel()
 		<-done
+	}
+}
+
+// restore takes the snapshot on disk. While the process before is there, which
+// may put a newer one in its place meanwhile, it tries again, and then leaves the
+// folder to it.
+func (n *Node) restore(ctx context.Context) {
+	err := n.remote.Restore()
+	for range 5 {
+		if err == nil || ctx.Err() != nil || n.process.State() == nil {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		err = n.remote.Restore()
+	}
+	if err != nil {
+		n.log.Error("the snapshot on disk is of no use", "error", err)
+	}
+	if n.remote.Latest() == nil {
+		return
+	}
+	select {
+	case <-n.process.Alone():
+	case <-ctx.Done():
 	}
 }
 

@@ -191,7 +191,10 @@ func (n *Node) Run(ctx context.Context) error {
 		group.Go(func() error { return n.peers.Run(ctx) })
 		group.Go(func() error { n.introduce(ctx); return nil })
 	}
-	group.Go(func() error { defer stop(context.Cause(told)); return n.stay(told, ctx) })
+	group.Go(func() error {
+		defer func() { stop(context.Cause(told)) }()
+		return n.stay(told, ctx)
+	})
 	end := n.holdOn(context.WithoutCancel(ctx), stop)
 	group.Go(func() error { n.watch(ctx, hangup); return nil })
 	if n.prober != nil {

@@ -18,11 +18,11 @@ type sockets struct {
 	dns         edgedns.Sockets
 }
 
-// listen opens all listeners, or none.
+// listen opens all listeners that were not inherited, or none.
 func (n *Node) listen(ctx context.Context) (err error) {
 	if c := n.config.HTTP; c != nil {
 		for _, at := range c.Listen {
-			if err = tcp(ctx, &n.sockets.http, "HTTP", at); err != nil {
+			if err = tcp(ctx, &n.sockets.http, n.process.Listen, "HTTP", at); err != nil {
 				return err
 			}
 		}
@@ -32,23 +32,25 @@ func (n *Node) listen(ctx context.Context) (err error) {
 		for i, at := range c.Listen {
 			addresses[i] = at.String()
 		}
-		if n.sockets.dns, err = edgedns.Listen(ctx, addresses...); err != nil {
+		if n.sockets.dns, err = edgedns.Inherit(ctx, n.process, addresses...); err != nil {
 			return err
 		}
 	}
 	if c := n.config.Admin; c != nil {
-		return tcp(ctx, &n.sockets.admin, "admin pages", c.Listen)
+		return tcp(ctx, &n.sockets.admin, n.process.ListenPassing, "admin pages", c.Listen)
 	}
 	return nil
 }
 
-func tcp(ctx context.Context, to *[]net.Listener, what string, at netip.AddrPort) error {
-	var config net.ListenConfig
+// opens opens a listener, or has it already.
+type opens func(ctx context.Context, network, address string) (net.Listener, error)
+
+func tcp(ctx context.Context, to *[]net.Listener, open opens, what string, at netip.AddrPort) error {
 	network := "tcp6" // [::] is all of IPv6 and leaves 0.0.0.0 to IPv4, as for DNS
 	if at.Addr().Unmap().Is4() {
 		network = "tcp4"
 	}
-	l, err := config.Listen(ctx, network, at.String())
+	l, err := open(ctx, network, at.String())
 	if err != nil {
 		return fmt.Errorf("listening for %s on %s: %w", what, at, err)
 	}

@@ -3,8 +3,11 @@ package node
 import (
 	"context"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/snapshot/strict"
 	"github.com/waypost/waypost/edge/source"
 	"github.com/waypost/waypost/edge/statistics"
@@ -40,12 +43,13 @@ func (c *StatisticsConfig) check(doc *strict.Doc) {
 // tally is an edge's counts on their way.
 type tally struct {
 	counts statistics.Collector
-	outbox *outbox.Outbox
+	config outbox.Config
+	outbox atomic.Pointer[outbox.Outbox] // nil until this process is the only one that writes there
 	every  time.Duration
 	since  time.Time // when counts was drained last
 }
 
-// newStatistics opens the outbox, if counts go anywhere.
+// newStatistics has answers counted, if counts go anywhere.
 func (n *Node) newStatistics() error {
 	control, c := n.config.Source.Control, n.config.Statistics
 	if control == nil || c.Disabled {
@@ -54,15 +58,26 @@ func (n *Node) newStatistics() error {
 	if c.Every == 0 {
 		c.Every = defaultEvery
 	}
-	box, err := outbox.Open(outbox.Config{
+	n.tally = &tally{every: c.Every, config: outbox.Config{
 		Dir: filepath.Join(n.config.DataDir, "statistics"), URL: control.URL, Spread: c.Every / statisticsSpread, Log: n.log,
 		Token: func() (string, error) { return source.ReadToken(control.TokenFile) },
-	})
+	}}
+	n.engine.Counter = n.tally.counts.Counter
+	return nil
+}
+
+// sendCounts brings counts to the control plane until ctx ends.
+func (n *Node) sendCounts(ctx context.Context) error {
+	box, err := outbox.Open(n.tally.config)
 	if err != nil {
 		return err
 	}
-	n.tally = &tally{outbox: box, every: c.Every}
-	n.engine.Counter = n.tally.counts.Counter
+	n.tally.outbox.Store(box)
+	var sending sync.WaitGroup
+	sending.Go(func() { box.Run(ctx) })
+	n.count(ctx)
+	sending.Wait()
+	n.lastCounts(ctx)
 	return nil
 }
 
@@ -87,28 +102,32 @@ func (n *Node) putCounts() {
 	t := n.tally
 	minute := t.since
 	t.since = time.Now()
-	if err := t.outbox.Put(minute, t.counts.Drain()); err != nil {
+	if err := t.outbox.Load().Put(minute, t.counts.Drain()); err != nil {
 		n.log.Error("statistics wait in memory", "error", err)
 	}
 }
 
 // lastCounts puts what was counted until the end into the outbox, and sends it
-// if the control plane is quick; else the next start will.
+// if the control plane is quick; else the next start will, or the next process.
 func (n *Node) lastCounts(ctx context.Context) {
-	if n.tally == nil || n.tally.since.IsZero() {
+	n.putCounts()
+	if handover.TakenOver(ctx) {
 		return
 	}
-	n.putCounts()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	if err := n.tally.outbox.Send(ctx); err != nil {
+	if err := n.tally.outbox.Load().Send(ctx); err != nil {
 		n.log.Warn("statistics wait for the next start", "error", err)
 	}
 }
 
 // statistics sends what became of the counts.
 func (m *metrics) statistics(s scrape) {
-	c := m.n.tally.outbox.Counters()
+	box := m.n.tally.outbox.Load()
+	if box == nil {
+		return
+	}
+	c := box.Counters()
 	const batches = "batches of statistics by what became of them: sent to the control plane, refused by it, dropped for being too old, too many or damaged"
 	s.count("statistics_batches_total", batches, c.Sent, "result", "sent")
 	s.count("statistics_batches_total", batches, c.Refused, "result", "refused")

@@ -1,0 +1,195 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/dns/wire"
+	"github.com/waypost/waypost/edge/handover"
+	"github.com/waypost/waypost/edge/health"
+)
+
+// A legacy is what an edge tells the process that takes its place: what that one
+// would have to learn anew, and what clients would notice until it has.
+type legacy struct {
+	// Generation is that of the keeper of anycast prefixes.
+	Generation uint64 `json:"generation"`
+
+	Anycast []anycast.Inheritance `json:"anycast"`
+
+	// Failing is what this edge's probes see fail, Down what the cluster has
+	// decided.
+	Failing []health.Target `json:"failing"`
+	Down    []health.Target `json:"down"`
+
+	// Secrets sign DNS cookies.
+	Secrets wire.Secrets `json:"secrets"`
+}
+
+// inherit reads what the process before told. What cannot be read, which another
+// version may have written, is as if there had been nothing.
+func (n *Node) inherit() {
+	if n.process = n.config.Process; n.process == nil {
+		n.process = &handover.Process{}
+	}
+	n.process.Tell(n.bequeath)
+	text := n.process.State()
+	if len(text) == 0 {
+		return
+	}
+	if err := json.Unmarshal(text, &n.before); err != nil {
+		n.before = legacy{}
+		n.log.Warn("what the process before told is of no use", "error", err)
+	}
+}
+
+// bequeath returns what the next process is told.
+func (n *Node) bequeath() ([]byte, error) {
+	l := legacy{Generation: n.before.Generation}
+	if n.keeper != nil {
+		l.Generation, l.Anycast = n.keeper.Generation, n.keeper.Leave()
+	}
+	if n.prober != nil {
+		l.Failing = n.prober.Failing()
+	}
+	if down := n.peers.down.Load(); down != nil {
+		l.Down = *down
+	}
+	if n.dns != nil {
+		l.Secrets = n.dns.Secrets()
+	}
+	return json.Marshal(&l)
+}
+
+// generation is above that of all processes before, also if the clock was set back.
+func (n *Node) generation() uint64 {
+	return max(uint64(time.Now().UnixMilli()), n.before.Generation+1)
+}
+
+// holdOn starts hold, and returns what ends it and waits for that.
+func (n *Node) holdOn(ctx context.Context, fail context.CancelCauseFunc) (end func(cause error) error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	done := make(chan error, 1)
+	go func() { done <- n.hold(ctx, fail) }()
+	return func(cause error) error {
+		stop(cause)
+		return <-done
+	}
+}
+
+// hold does what only one process of an edge may do, until ctx ends: it holds
+// sessions and writes into data_dir. It begins once this process is the only
+// one. fail ends the edge if a part cannot go on.
+func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-n.process.Alone():
+	}
+	if n.config.Process != nil && n.process.State() != nil {
+		n.restoreFeed() // anew: the process before has saved its tables just now
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if n.feeds.monitor != nil {
+		group.Go(func() error { return n.feeds.monitor.Run(ctx) })
+	}
+	if n.feeds.feed != nil {
+		group.Go(func() error { return n.feeds.feed.Run(ctx) })
+	}
+	if n.tally != nil {
+		group.Go(func() error { return n.sendCounts(ctx) })
+	}
+	err := group.Wait()
+	if err != nil {
+		fail(err)
+	}
+	return err
+}
+
+// upgradePages are the pages for upgrades.
+func (n *Node) upgradePages(mux *http.ServeMux) {
+	mux.HandleFunc("POST /upgrade", func(w http.ResponseWriter, r *http.Request) {
+		within := handover.Within
+		if text := r.URL.Query().Get("within"); text != "" {
+			var err error
+			if within, err = time.ParseDuration(text); err != nil || within <= 0 {
+				http.Error(w, fmt.Sprintf("within: want a time such as 30s, got %.60q", text), http.StatusBadRequest)
+				return
+			}
+		}
+		next, err := n.process.Upgrade(r.Context(), within)
+		switch {
+		case errors.Is(err, handover.ErrTakenOver):
+			http.Error(w, err.Error(), http.StatusServiceUnavailable) // the next one will hear it if asked again
+			return
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(upgraded{handover.Successor{PID: os.Getpid(), Version: Version()}, next})
+	})
+}
+
+// upgraded is what an edge answers that was upgraded.
+type upgraded struct {
+	Old handover.Successor `json:"old"`
+	New handover.Successor `json:"new"`
+}
+
+// UpgradeCommand is waypost upgrade.
+type UpgradeCommand struct {
+	Admin  string        `help:"The edge's admin listener." default:"127.0.0.1:9090"`
+	Within time.Duration `help:"How long the new process may take until it answers." default:"2m"`
+}
+
+// Run asks a running edge, and prints which process has taken the place of which.
+func (c *UpgradeCommand) Run(ctx context.Context, out io.Writer) error {
+	text, status, err := c.ask(ctx)
+	for range 10 {
+		if err != nil || status != http.StatusServiceUnavailable { // it has just been upgraded
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		text, status, err = c.ask(ctx)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", c.Admin, err)
+	case status != http.StatusOK:
+		return errors.New("the old process goes on: " + strings.TrimSpace(string(text)))
+	}
+	var u upgraded
+	if err = json.Unmarshal(text, &u); err != nil {
+		return fmt.Errorf("reading the answer of %s: %w", c.Admin, err)
+	}
+	_, err = fmt.Fprintf(out, "process %d (%s) has taken the place of %d (%s)\n", u.New.PID, u.New.Version, u.Old.PID, u.Old.Version)
+	return err
+}
+
+// ask asks for an upgrade.
+func (c *UpgradeCommand) ask(ctx context.Context) (text []byte, status int, err error) {
+	q := url.Values{"within": {c.Within.String()}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.Admin+"/upgrade?"+q.Encode(), nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err = io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	return text, response.StatusCode, err
+}
