@@ -35,6 +35,13 @@ type Config struct {
 	// read again when they change. Required, unless listen is on loopback.
 	KeyFiles []string `yaml:"key_files"`
 
+	// Share is an address and port, over TCP, at which the other edges get
+	// snapshots of a control plane from this one. They connect to the address of
+	// advertise and this port, and prove that they have a key of KeyFiles.
+	// Without keys nothing is shared. Default: the address of listen, and a port
+	// that is ten higher.
+	Share netip.AddrPort `yaml:"share"`
+
 	// Region is where the edge stands, in words of the operator, such as
 	// eu-west. A host is probed from different regions where there are any.
 	Region string `yaml:"region"`
@@ -56,6 +63,9 @@ func (c Config) WithDefaults() Config {
 	if !c.Advertise.IsValid() {
 		c.Advertise = c.Listen
 	}
+	if !c.Share.IsValid() {
+		c.Share = netip.AddrPortFrom(c.Listen.Addr(), above(c.Listen.Port()))
+	}
 	if c.Label == "" {
 		c.Label = "waypost"
 	}
@@ -63,6 +73,19 @@ func (c Config) WithDefaults() Config {
 		c.Timings = "wan"
 	}
 	return c
+}
+
+// above returns the port at which an edge shares that gossips at another; 0 for 0,
+// in tests.
+func above(port uint16) uint16 {
+	const by = 10
+	switch {
+	case port == 0:
+		return 0
+	case port > 65535-by:
+		return port - by
+	}
+	return port + by
 }
 
 // Validate returns all that is wrong with c, naming the keys; nil if nothing is.
@@ -79,6 +102,8 @@ func (c Config) Validate() error {
 	want(!at.IsUnspecified() || c.Advertise.IsValid() && c.Advertise != c.Listen, "advertise",
 		"want the address by which others reach this edge, since listen names none")
 	want(!c.Advertise.Addr().IsUnspecified() && !c.Advertise.Addr().IsMulticast(), "advertise", "want a unicast address and port")
+	want(c.Listen.Port() == 0 || c.Share.Port() != 0 && c.Share != c.Listen, "share",
+		"want an address and a port that is not that of listen, such as 10.0.0.1:7956")
 	for i, where := range c.Join {
 		_, _, err := splitJoin(where, c.Listen.Port())
 		want(err == nil, fmt.Sprintf("join[%d]", i), "want an address or a name, and a port if need be, got %q", where)

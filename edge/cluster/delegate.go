@@ -83,19 +83,22 @@ func (c *Cluster) hear(b []byte, pass bool) {
 	signal(c.dirty)
 }
 
-// pass has each report and order gossiped by itself, so that a newer one takes
-// the place of an older one that waits.
-func (c *Cluster) pass(m *vote.Message) {
+// pass has each report and order gossiped.
+func (c *Cluster) pass(m *vote.Message) { enqueue(&c.queue, m) }
+
+// enqueue queues each report and order by itself, so that a newer one takes the
+// place of an older one that waits.
+func enqueue(q *memberlist.TransmitLimitedQueue, m *vote.Message) {
 	for i := range m.Reports {
 		r := &m.Reports[i]
-		c.queue.QueueBroadcast(newBroadcast("r\x00"+r.Observer+"\x00"+r.Host, &vote.Message{Reports: m.Reports[i : i+1]}))
+		q.QueueBroadcast(newBroadcast("r\x00"+r.Observer+"\x00"+r.Host, &vote.Message{Reports: m.Reports[i : i+1]}))
 	}
 	for i := range m.Drains {
 		name := "host\x00"
 		if m.Drains[i].Edge {
 			name = "edge\x00"
 		}
-		c.queue.QueueBroadcast(newBroadcast(name+m.Drains[i].Name, &vote.Message{Drains: m.Drains[i : i+1]}))
+		q.QueueBroadcast(newBroadcast(name+m.Drains[i].Name, &vote.Message{Drains: m.Drains[i : i+1]}))
 	}
 }
 

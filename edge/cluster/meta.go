@@ -27,6 +27,8 @@ type Meta struct {
 	Data     time.Time      // when that was made, by the clock of who made it; zero: there is none
 	Probes   bool           // it looks at mirrors, and votes
 	Leaving  bool           // it was told to stop, or is being drained
+	Share    uint16         // port where other edges get snapshots, at the address of the gossip; 0: nowhere
+	Group    uint32         // edges that share follow the same control plane if this is the same
 	Announce []netip.Prefix // announced in full health, at most 64; others learn only hashes of them
 	hashes   []uint32       // of Announce
 	keys     []KeyID        // that it accepts, the one it encrypts with first
@@ -52,6 +54,7 @@ func hashPrefix(p netip.Prefix) uint32 {
 //	snapshot, data             unsigned varints; data in Unix seconds, 0 for none
 //	prefixes  their number, one byte, and four bytes each
 //	keys      the same
+//	share, group               two and four bytes; nothing if there are no more
 func (m *Meta) encode() []byte {
 	flags := byte(0)
 	if m.Probes {
@@ -80,7 +83,7 @@ func (m *Meta) encode() []byte {
 	for _, id := range m.keys[:n] {
 		b = binary.BigEndian.AppendUint32(b, uint32(id))
 	}
-	return b
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(b, m.Share), m.Group)
 }
 
 func clip(text string, n int) string { return text[:min(len(text), n)] }
@@ -125,6 +128,9 @@ func parseMeta(b []byte) (m Meta, err error) {
 	m.hashes = lists[0]
 	for _, id := range lists[1] {
 		m.keys = append(m.keys, KeyID(id))
+	}
+	if len(b) >= 6 {
+		m.Share, m.Group = binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])
 	}
 	return m, nil
 }

@@ -16,6 +16,7 @@ func TestMeta(t *testing.T) {
 	m := Meta{
 		Region: strings.Repeat("r", 100), Country: "DEU", Program: strings.Repeat("p", 100), Snapshot: 1 << 63,
 		Data: time.Unix(1<<40-1, 0).UTC(), Probes: true, Leaving: true,
+		Share: 7947, Group: 1 << 31,
 	}
 	for i := range 100 {
 		m.Announce = append(m.Announce, netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i), 0}), 24))

@@ -21,6 +21,7 @@ func (c *Cluster) SetMeta(m Meta) {
 	c.mu.Lock()
 	own := c.meta
 	c.meta.Snapshot, c.meta.Data, c.meta.Leaving, c.meta.Announce = m.Snapshot, m.Data, m.Leaving, m.Announce
+	c.meta.Share, c.meta.Group = m.Share, m.Group
 	same := string(own.encode()) == string(c.meta.encode())
 	c.mu.Unlock()
 	if !same {
