@@ -74,7 +74,8 @@ func (r *Remote) look(ctx context.Context) (news, error) {
 	case r.peers.Leads(h):
 		return r.fetchManifest(ctx, 0)
 	}
-	if b, err := r.peers.Manifest(ctx, h); err == nil {
+	b, err := r.peers.Manifest(ctx, h)
+	if err == nil {
 		r.counts.manifestsOfPeers.Add(1)
 		return news{manifest: b, etag: etag}, nil
 	}

@@ -94,10 +94,18 @@ func TestRemotePeers(t *testing.T) {
 		{"leads, but others have it", func(p *peers, _ *wire.Manifest) { p.leads = true }, map[string]int{"tag": 1, "manifest": 1}, map[string]int{"section": 8}, 0, 0},
 		{"follows", func(*peers, *wire.Manifest) {}, map[string]int{"tag": 1}, map[string]int{"manifest": 1, "section": 8}, 0, 0},
 		{"nobody has the manifest", func(p *peers, _ *wire.Manifest) { p.manifest = nil }, map[string]int{"tag": 1, "manifest": 1}, map[string]int{"manifest": 1, "section": 8}, 1, 0},
-		{"nobody has a section", func(p *peers, m *wire.Manifest) { delete(p.sections, m.Sections[0].Hash.String()) },
-			map[string]int{"tag": 1, "section": 1}, map[string]int{"manifest": 1, "section": 8}, 1, 0},
-		{"a section is bad", func(p *peers, m *wire.Manifest) { p.sections[m.Sections[1].Hash.String()] = []byte("bad") },
-			map[string]int{"tag": 1, "section": 1}, map[string]int{"manifest": 1, "section": 8}, 1, 1},
+		{
+			"nobody has a section", func(p *peers, m *wire.Manifest) { delete(p.sections, m.Sections[0].Hash.String()) },
+			map[string]int{"tag": 1, "section": 1},
+			map[string]int{"manifest": 1, "section": 8},
+			1, 0,
+		},
+		{
+			"a section is bad", func(p *peers, m *wire.Manifest) { p.sections[m.Sections[1].Hash.String()] = []byte("bad") },
+			map[string]int{"tag": 1, "section": 1},
+			map[string]int{"manifest": 1, "section": 8},
+			1, 1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -63,6 +63,9 @@ type Peer struct {
 	Version uint64         // of the snapshot that it has; 0: none
 }
 
+// again is how often opening the socket is tried.
+const again = time.Second
+
 // A Holder has snapshots: those that others get here. Its methods are safe for
 // any number of goroutines.
 type Holder interface {
@@ -125,7 +128,7 @@ type Counters struct {
 	LeftAlone                  int    // peers that are not asked now
 }
 
-// New listens.
+// New makes a Share that does not listen yet.
 func New(o Options) (*Share, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -135,35 +138,55 @@ func New(o Options) (*Share, error) {
 		return nil, fmt.Errorf("sharing snapshots with other edges: %w", err)
 	}
 	s.client = newClient(s.ring, &s.standing)
-	l, err := net.Listen("tcp", o.Listen.String())
-	if err != nil {
-		return nil, fmt.Errorf("listening for edges that share snapshots: %w", err)
-	}
-	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Addr]int{}}
 	return s, nil
 }
 
-// Address returns where the edge listens.
+// Open opens the socket. [Share.Run] does if it was not called.
+func (s *Share) Open() error {
+	l, err := net.Listen("tcp", s.Listen.String())
+	if err != nil {
+		return fmt.Errorf("listening for edges that share snapshots: %w", err)
+	}
+	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Addr]int{}}
+	return nil
+}
+
+// Address returns where the edge listens. Call it after Open.
 func (s *Share) Address() netip.AddrPort {
 	a, _ := s.listener.Addr().(*net.TCPAddr)
 	return a.AddrPort()
 }
 
-// Run serves until ctx ends. It is called once.
+// Run serves until ctx ends. While the address is in use, perhaps by a process
+// that this one takes the place of, it tries again: the edge can do without. It is
+// called once.
 func (s *Share) Run(ctx context.Context) error {
+	defer s.client.close()
+	complained := false
+	for s.listener == nil {
+		err := s.Open()
+		if err == nil {
+			break
+		}
+		if !complained {
+			s.Log.Warn("other edges get no snapshots here, for now", "error", err)
+			complained = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(again):
+		}
+	}
 	server := s.server()
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	defer s.client.close()
 	err := server.ServeTLS(s.listener, "", "")
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
-
-// Close frees the socket of a Share that does not run.
-func (s *Share) Close() error { return s.listener.Close() }
 
 // Counters returns the counters.
 func (s *Share) Counters() Counters {

@@ -43,8 +43,8 @@ type control struct {
 }
 
 // newControl returns one at a loopback address.
-func newControl(t testing.TB) *control {
-	t.Helper()
+func newControl(tb testing.TB) *control {
+	tb.Helper()
 	c := &control{sections: map[string][]byte{}, changed: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/snapshot/manifest", c.serveManifest)
@@ -58,7 +58,7 @@ func newControl(t testing.TB) *control {
 	c.Server = httptest.NewUnstartedServer(mux)
 	c.Listener = &counting{c.Listener, &c.bytes}
 	c.Start()
-	t.Cleanup(c.Close)
+	tb.Cleanup(c.Close)
 	return c
 }
 
@@ -98,17 +98,17 @@ func key() ed25519.PrivateKey {
 func publicKeys() []ed25519.PublicKey { return []ed25519.PublicKey{key().Public().(ed25519.PublicKey)} }
 
 // publish publishes s, and returns its manifest and how many bytes it has.
-func (c *control) publish(t testing.TB, s *snapshot.Snapshot) (m *wire.Manifest, size int64) {
-	t.Helper()
+func (c *control) publish(tb testing.TB, s *snapshot.Snapshot) (m *wire.Manifest, size int64) {
+	tb.Helper()
 	sections := map[string][]byte{}
 	have := func(h wire.Hash) bool { return c.sections[h.String()] != nil }
 	m, err := c.encoder.Encode(s, have, func(h wire.Hash, b []byte) error { sections[h.String()] = b; return nil })
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	b, err := m.Sign(key())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	size = int64(len(b))
 	seen := map[wire.Hash]bool{}
@@ -193,15 +193,15 @@ var gossipKey = bytes.Repeat([]byte{7}, 32)
 func loopback() netip.AddrPort { return netip.MustParseAddrPort("127.0.0.1:0") }
 
 // newEdge returns an edge that does not run yet.
-func newEdge(t testing.TB, url, name, region string, g *gossip) *edge {
-	t.Helper()
-	token := filepath.Join(t.TempDir(), "token")
+func newEdge(tb testing.TB, url, name, region string, g *gossip) *edge {
+	tb.Helper()
+	token := filepath.Join(tb.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("token\n"), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	remote, err := source.NewRemote(source.RemoteConfig{URL: url, TokenFile: token, Keys: publicKeys(), Dir: t.TempDir()})
+	remote, err := source.NewRemote(source.RemoteConfig{URL: url, TokenFile: token, Keys: publicKeys(), Dir: tb.TempDir()})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	e := &edge{name: name, region: region, remote: remote, has: make(chan uint64, 100)}
 	e.Share, err = share.New(share.Options{
@@ -209,7 +209,10 @@ func newEdge(t testing.TB, url, name, region string, g *gossip) *edge {
 		Peers: func() []share.Peer { return g.without(name) }, Holder: remote.Offer(),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
+	}
+	if err = e.Open(); err != nil {
+		tb.Fatal(err)
 	}
 	remote.Join(e.Share)
 	g.tell(share.Peer{Name: name, Region: region, Address: e.Address()})
@@ -217,14 +220,14 @@ func newEdge(t testing.TB, url, name, region string, g *gossip) *edge {
 }
 
 // start lets it run until the test ends, or stop.
-func (e *edge) start(t testing.TB, g *gossip) {
-	t.Helper()
+func (e *edge) start(tb testing.TB, g *gossip) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	e.stop = func() { cancel(); e.done.Wait() }
-	t.Cleanup(e.stop)
+	tb.Cleanup(e.stop)
 	e.done.Go(func() {
 		if err := e.Run(ctx); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	e.done.Go(func() { _ = e.remote.Run(ctx) })
@@ -243,8 +246,8 @@ func (e *edge) start(t testing.TB, g *gossip) {
 }
 
 // until waits until the edge has a version.
-func (e *edge) until(t testing.TB, version uint64) {
-	t.Helper()
+func (e *edge) until(tb testing.TB, version uint64) {
+	tb.Helper()
 	for limit := time.After(2 * time.Minute); ; {
 		select {
 		case v := <-e.has:
@@ -252,20 +255,20 @@ func (e *edge) until(t testing.TB, version uint64) {
 				return
 			}
 		case <-limit:
-			t.Fatalf("%s has no version %d after two minutes: %+v", e.name, version, e.remote.Counters())
+			tb.Fatalf("%s has no version %d after two minutes: %+v", e.name, version, e.remote.Counters())
 		}
 	}
 }
 
 // fleet returns edges in three regions, all of which run.
-func fleet(t testing.TB, c *control, n int) (edges []*edge, g *gossip) {
-	t.Helper()
+func fleet(tb testing.TB, c *control, n int) (edges []*edge, g *gossip) {
+	tb.Helper()
 	g = &gossip{edges: map[string]share.Peer{}}
 	for i := range n {
-		edges = append(edges, newEdge(t, c.URL, fmt.Sprintf("edge%d", i), []string{"eu", "na", "as"}[i%3], g))
+		edges = append(edges, newEdge(tb, c.URL, fmt.Sprintf("edge%d", i), []string{"eu", "na", "as"}[i%3], g))
 	}
 	for _, e := range edges {
-		e.start(t, g)
+		e.start(tb, g)
 	}
 	return edges, g
 }
