@@ -3,9 +3,13 @@
 package e2e
 
 import (
+	"fmt"
+	"net"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -68,8 +72,82 @@ func TestDeploySockets(t *testing.T) {
 	t.Parallel()
 	need(t, "systemd-socket-activate", "systemd")
 	need(t, "dig", "bind9-dnsutils")
-	dir, http, dns, admin := t.TempDir(), port(t), port(t), port(t)
-	config := file(t, strings.NewReplacer("HTTP", http, "DNS", dns, "ADMIN", admin).Replace(`edge:
+	for name, units := range map[string][]string{"streams": {"http", "dns"}, "packets": {"dns-udp"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at := map[string]string{"http": port(t), "dns": port(t), "admin": port(t)}
+			at["dns-udp"] = at["dns"]
+			args, names := []string{"--datagram"}, ""
+			if name == "streams" {
+				args = nil
+			}
+			for _, unit := range units {
+				is := regexp.MustCompile(`(?m)^FileDescriptorName=(\S+)$`).FindStringSubmatch(deployed(t, "systemd", "waypost-edge-"+unit+".socket"))
+				names += ":" + is[1]
+				args = append(args, "--listen="+at[unit])
+			}
+			args = append(args, "--fdname="+names[1:], waypost, "run", "-c", socketEdge(t, at))
+			e := start(t, "systemd-socket-activate", args...)
+			host, dns, _ := strings.Cut(at["dns"], ":")
+			ask := func(transport string) string {
+				out, _ := command(t, "dig", "@"+host, "-p", dns, "m.test", "A", "+short", "+tries=1", "+time=1", transport).Output()
+				return string(out)
+			}
+			until(t, 20*time.Second, "the edge answers, which systemd starts at the first packet or connection", func() bool {
+				return strings.Contains(ask("+notcp"), "192.0.2.7") || answers(at["http"]) && status("http://"+at["admin"]+"/readyz") == http.StatusOK
+			})
+			wantText(t, ask("+tcp"), "192.0.2.7")
+			wantText(t, ask("+notcp"), "192.0.2.7")
+			if !e.running() {
+				t.Errorf("it ended:\n%s", e.text())
+			}
+		})
+	}
+}
+
+// TestDeployNotify listens as systemd does for services of Type=notify: both
+// halves say when they are ready, and when they stop.
+func TestDeployNotify(t *testing.T) {
+	t.Parallel()
+	control := file(t, fmt.Sprintf("control: {data_dir: data, listen: %q}\n", port(t)), t.TempDir(), "control.yaml")
+	edge := socketEdge(t, map[string]string{"http": port(t), "dns": port(t), "admin": port(t)})
+	for unit, config := range map[string]string{"waypost-control.service": control, "waypost-edge.service": edge} {
+		t.Run(unit, func(t *testing.T) {
+			t.Parallel()
+			wantText(t, deployed(t, "systemd", unit), "Type=notify\n", "ExecStart=/usr/local/bin/waypost run -c ")
+			socket := filepath.Join(t.TempDir(), "notify")
+			systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer systemd.Close() //nolint:errcheck // the test is over
+			e := start(t, "env", "NOTIFY_SOCKET="+socket, waypost, "run", "-c", config)
+			for _, want := range []string{"READY=1", "STOPPING=1"} {
+				said := make([]byte, 4096)
+				for !strings.Contains(string(said), want) {
+					n, err := 0, systemd.SetReadDeadline(time.Now().Add(20*time.Second))
+					if err == nil {
+						n, err = systemd.Read(said[:cap(said)])
+					}
+					if err != nil {
+						t.Fatalf("waiting for %s: %v\n%s", want, err, e.text())
+					}
+					said = said[:n]
+				}
+				_ = e.cmd.Process.Signal(syscall.SIGTERM) // after READY; then it has ended
+			}
+		})
+	}
+}
+
+// socketEdge writes the configuration of an edge that listens at addresses.
+func socketEdge(t *testing.T, at map[string]string) (config string) {
+	t.Helper()
+	dir := t.TempDir()
+	file(t, `categories: [{name: os, path: pub/os}]
+hosts: [{name: a, addresses: [192.0.2.7], urls: {os: ["https://a.example.org/os"]}}]
+`, dir, "catalog.yaml")
+	return file(t, strings.NewReplacer("HTTP", at["http"], "DNS", at["dns"], "ADMIN", at["admin"]).Replace(`edge:
   name: edge1
   source: {catalog: catalog.yaml}
   http: {listen: ["HTTP"]}
@@ -78,18 +156,4 @@ func TestDeploySockets(t *testing.T) {
     zones: [{name: m.test, ns: {ns1.m.test: [127.0.0.1]}, mirrors: [{name: "@", path: pub/os}]}]
   admin: {listen: "ADMIN"}
 `), dir, "edge.yaml")
-	file(t, `categories: [{name: os, path: pub/os}]
-hosts: [{name: a, addresses: [192.0.2.7], urls: {os: ["https://a.example.org/os"]}}]
-`, dir, "catalog.yaml")
-	names := ""
-	for _, unit := range []string{"http", "dns"} { // of what systemd-socket-activate can listen to: streams
-		name := regexp.MustCompile(`(?m)^FileDescriptorName=(\S+)$`).FindStringSubmatch(deployed(t, "systemd", "waypost-edge-"+unit+".socket"))
-		names += ":" + name[1]
-	}
-	start(t, "systemd-socket-activate", "--listen="+http, "--listen="+dns, "--fdname="+names[1:], waypost, "run", "-c", config)
-	until(t, 20*time.Second, "the edge answers", func() bool { return answers(http) && status("http://"+admin+"/readyz") == 200 })
-	host, dnsPort, _ := strings.Cut(dns, ":")
-	for _, transport := range []string{"+tcp", "+notcp"} {
-		wantText(t, output(t, "dig", "@"+host, "-p", dnsPort, "m.test", "A", "+short", transport), "192.0.2.7")
-	}
 }
