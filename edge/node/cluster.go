@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/cluster"
 	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/health/probe"
 	"github.com/waypost/waypost/edge/index"
@@ -35,15 +37,67 @@ func (c *Config) checkCluster(doc *strict.Doc) {
 	}
 }
 
+// gossipKeys are the names of key files.
+func (c *Config) gossipKeys() (paths []*string) {
+	if c.Cluster != nil {
+		for i := range c.Cluster.KeyFiles {
+			paths = append(paths, &c.Cluster.KeyFiles[i])
+		}
+	}
+	return paths
+}
+
 // peers are the other edges, and what was decided with them.
 type peers struct {
-	*cluster.Cluster // nil: none is configured
+	at atomic.Pointer[cluster.Cluster]
 
 	down atomic.Pointer[[]health.Target] // nil: nothing was decided yet
 }
 
+// cluster returns this edge's part in the cluster; nil: none is configured, or
+// the process before has yet to leave it to this one.
+func (p *peers) cluster() *cluster.Cluster { return p.at.Load() }
+
+// isAlone reports whether no other process of this edge is there.
+func (n *Node) isAlone() bool {
+	select {
+	case <-n.process.Alone():
+		return true
+	default:
+		return false
+	}
+}
+
+// gossip takes part in the cluster until ctx ends, once the process before does
+// so no more. If the next one has taken over by then, it ends without a word.
+func (n *Node) gossip(ctx context.Context) error {
+	if n.peers.cluster() == nil {
+		select {
+		case <-n.process.Alone():
+		case <-ctx.Done():
+			return nil
+		}
+		if err := n.newCluster(); err != nil {
+			return err
+		}
+	}
+	c := n.peers.cluster()
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		if handover.TakenOver(ctx) {
+			c.Silence()
+		}
+		stop()
+	})()
+	var work sync.WaitGroup
+	defer work.Wait()
+	work.Go(func() { n.introduce(running) })
+	return c.Run(running)
+}
+
 // newCluster opens the cluster's sockets.
-func (n *Node) newCluster() (err error) {
+func (n *Node) newCluster() error {
 	if n.config.Cluster == nil {
 		return nil
 	}
@@ -57,9 +111,11 @@ func (n *Node) newCluster() (err error) {
 	}
 	settings = settings.WithDefaults()
 	o.Fall, o.MaxDown = settings.Fall, settings.MaxDown
-	if n.peers.Cluster, err = cluster.New(o); err != nil {
+	c, err := cluster.New(o)
+	if err != nil {
 		return err
 	}
+	n.peers.at.Store(c)
 	n.tellHosts(n.engine.View().Index)
 	return nil
 }
@@ -67,11 +123,11 @@ func (n *Node) newCluster() (err error) {
 // tellHosts tells the cluster which hosts there are to vote on.
 func (n *Node) tellHosts(ix *index.Index) {
 	switch {
-	case n.peers.Cluster == nil:
+	case n.peers.cluster() == nil:
 	case n.prober != nil:
-		n.peers.SetHosts(n.prober.Hosts())
+		n.peers.cluster().SetHosts(n.prober.Hosts())
 	default:
-		n.peers.SetHosts(probe.Hosts(ix))
+		n.peers.cluster().SetHosts(probe.Hosts(ix))
 	}
 }
 
@@ -105,7 +161,7 @@ func (n *Node) introduce(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		m := cluster.Meta{Leaving: n.leaving.Load() || n.peers.Drained()}
+		m := cluster.Meta{Leaving: n.leaving.Load() || n.peers.cluster().Drained()}
 		if v := n.engine.View(); v != nil {
 			m.Snapshot, m.Data = v.Index.Version(), v.Index.Created()
 		}
@@ -116,7 +172,7 @@ func (n *Node) introduce(ctx context.Context) {
 				}
 			}
 		}
-		n.peers.SetMeta(m)
+		n.peers.cluster().SetMeta(m)
 		select {
 		case <-ctx.Done():
 			return
@@ -128,10 +184,10 @@ func (n *Node) introduce(ctx context.Context) {
 // otherEdges returns what other edges announce of this one's prefixes, for the
 // decision whether this one may stop.
 func (n *Node) otherEdges() (all []anycast.Other) {
-	if n.peers.Cluster == nil {
+	if n.peers.cluster() == nil {
 		return nil
 	}
-	for _, m := range n.peers.Members() {
+	for _, m := range n.peers.cluster().Members() {
 		if m.Self || !m.Alive || m.Leaving {
 			continue
 		}
@@ -147,20 +203,30 @@ func (n *Node) otherEdges() (all []anycast.Other) {
 }
 
 // clusterPages are the pages of an edge of a cluster.
-func (n *Node) clusterPages(mux *http.ServeMux) {
+func (n *Node) clusterPages(all *http.ServeMux) {
 	if n.config.Cluster == nil {
 		return
 	}
-	mux.HandleFunc("GET /cluster", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.Status()) })
+	mux := http.NewServeMux()
+	there := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.peers.cluster() == nil {
+			http.Error(w, "the process before has yet to leave the cluster to this one", http.StatusServiceUnavailable)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+	all.Handle("/cluster", there)
+	all.Handle("/cluster/", there)
+	mux.HandleFunc("GET /cluster", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.cluster().Status()) })
 	mux.HandleFunc("GET /cluster/votes", func(w http.ResponseWriter, r *http.Request) {
-		votes, err := n.peers.Votes(r.URL.Query().Get("host"))
+		votes, err := n.peers.cluster().Votes(r.URL.Query().Get("host"))
 		if err != nil {
 			http.Error(w, "host: "+err.Error(), http.StatusNotFound)
 			return
 		}
 		writePage(w, votes)
 	})
-	mux.HandleFunc("GET /cluster/keys", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.Keys()) })
+	mux.HandleFunc("GET /cluster/keys", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.cluster().Keys()) })
 	order := func(path string, do func(r *http.Request) error, then func() any) {
 		mux.HandleFunc("POST /cluster/"+path, func(w http.ResponseWriter, r *http.Request) {
 			if err := do(r); err != nil {
@@ -170,17 +236,17 @@ func (n *Node) clusterPages(mux *http.ServeMux) {
 			writePage(w, then())
 		})
 	}
-	drains, keys := func() any { return n.peers.Drains() }, func() any { return n.peers.Keys() }
+	drains, keys := func() any { return n.peers.cluster().Drains() }, func() any { return n.peers.cluster().Keys() }
 	order("drain", n.drain, drains)
 	order("undrain", func(r *http.Request) error {
 		name, edge, err := drainee(r)
 		if err != nil {
 			return err
 		}
-		return n.peers.Undrain(name, edge)
+		return n.peers.cluster().Undrain(name, edge)
 	}, drains)
-	order("keys/use", func(r *http.Request) error { return onKey(r, n.peers.UseKey) }, keys)
-	order("keys/remove", func(r *http.Request) error { return onKey(r, n.peers.RemoveKey) }, keys)
+	order("keys/use", func(r *http.Request) error { return onKey(r, n.peers.cluster().UseKey) }, keys)
+	order("keys/remove", func(r *http.Request) error { return onKey(r, n.peers.cluster().RemoveKey) }, keys)
 }
 
 func writePage(w http.ResponseWriter, page any) {
@@ -200,7 +266,7 @@ func (n *Node) drain(r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("for: want a time such as 2h30m, up to %s", vote.MaxDrain)
 	}
-	return n.peers.Drain(name, edge, d)
+	return n.peers.cluster().Drain(name, edge, d)
 }
 
 // drainee returns the host or the edge that a request names.
@@ -226,7 +292,7 @@ func onKey(r *http.Request, do func(id cluster.KeyID, force bool) error) error {
 
 // cluster sends what the cluster counted.
 func (m *metrics) cluster(s scrape) {
-	c := m.n.peers.Counters()
+	c := m.n.peers.cluster().Counters()
 	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Alive, "state", "alive")
 	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Members-c.Alive, "state", "gone")
 	s.gauge("cluster_targets_down", "what gets no clients by decision of the cluster, a host by one scheme over one family", c.Down)
@@ -251,7 +317,7 @@ func (m *metrics) cluster(s scrape) {
 
 // addressOfCluster is for [Node.Addresses].
 func (n *Node) addressOfCluster(all map[string][]netip.AddrPort) {
-	if n.peers.Cluster != nil {
-		all["cluster"] = []netip.AddrPort{n.peers.Address()}
+	if n.peers.cluster() != nil {
+		all["cluster"] = []netip.AddrPort{n.peers.cluster().Address()}
 	}
 }

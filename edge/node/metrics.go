@@ -46,7 +46,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if m.n.feeds.feed != nil {
 		m.bgp(s)
 	}
-	if m.n.peers.Cluster != nil {
+	if m.n.peers.cluster() != nil {
 		m.cluster(s)
 	}
 	if m.n.keeper != nil {

@@ -54,6 +54,8 @@ type Node struct {
 	stats  *edgehttp.StatisticsLog
 	tally  *tally // nil: answers are not counted for a control plane
 
+	sharing sharing
+
 	keeper *anycast.Keeper // nil: nothing is announced
 	peers  peers           // the other edges of a cluster
 
@@ -154,7 +156,11 @@ func (n *Node) newProber() (err error) {
 	c.Version, c.Log = Version(), n.log
 	c.Publish = func([]health.Target) { n.engine.SetHealth(n.prober.State) }
 	if n.config.Cluster != nil {
-		c.Tell = func(seen []vote.Seen, abstains [health.Kinds]bool) { n.peers.See(seen, abstains) }
+		c.Tell = func(seen []vote.Seen, abstains [health.Kinds]bool) {
+			if p := n.peers.cluster(); p != nil {
+				p.See(seen, abstains)
+			}
+		}
 	}
 	if n.prober, err = probe.New(c); err == nil {
 		n.prober.Inherit(n.before.Failing)
@@ -181,15 +187,16 @@ func (n *Node) Run(ctx context.Context) error {
 		n.sockets.close()
 		return err
 	}
-	if err := n.newCluster(); err != nil {
-		n.sockets.close()
-		return err
+	if n.isAlone() {
+		if err := n.newCluster(); err != nil {
+			n.sockets.close()
+			return err
+		}
 	}
 	close(n.listened)
 	n.serve(ctx, group)
-	if n.peers.Cluster != nil {
-		group.Go(func() error { return n.peers.Run(ctx) })
-		group.Go(func() error { n.introduce(ctx); return nil })
+	if n.config.Cluster != nil {
+		group.Go(func() error { return n.gossip(ctx) })
 	}
 	group.Go(func() error {
 		defer func() { stop(context.Cause(told)) }()

@@ -52,6 +52,9 @@ func (n *Node) inherit() {
 		n.before = legacy{}
 		n.log.Warn("what the process before told is of no use", "error", err)
 	}
+	if len(n.before.Down) > 0 {
+		n.peers.down.Store(&n.before.Down)
+	}
 }
 
 // bequeath returns what the next process is told.
