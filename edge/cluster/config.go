@@ -122,6 +122,17 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
+// Paths returns where the names of files are; c may be nil.
+func (c *Config) Paths() (paths []*string) {
+	if c == nil {
+		return nil
+	}
+	for i := range c.KeyFiles {
+		paths = append(paths, &c.KeyFiles[i])
+	}
+	return paths
+}
+
 // splitJoin splits what names an edge to join into host and port.
 func splitJoin(where string, port uint16) (host string, _ uint16, err error) {
 	if a, bad := netip.ParseAddr(where); bad == nil {

@@ -29,7 +29,7 @@ type ClusterCommand struct {
 
 // ClusterKeysCommand is waypost cluster keys.
 type ClusterKeysCommand struct {
-	List     ClusterKeysListCommand     `cmd:"" default:"1" help:"Show the keys by their IDs, and which edges know them."`
+	List     ClusterKeysListCommand     `cmd:"" default:"withargs" help:"Show the keys by their IDs, and which edges know them."`
 	Generate ClusterKeysGenerateCommand `cmd:"" help:"Print a new key, for a key file."`
 	Use      ClusterKeysUseCommand      `cmd:"" help:"Have the edge encrypt with a key, until its key files change."`
 	Remove   ClusterKeysRemoveCommand   `cmd:"" help:"Have the edge no longer accept a key, until its key files change."`

@@ -272,11 +272,7 @@ func (c *Config) resolve(dir string) {
 	for i := range c.ASN.Database {
 		paths = append(paths, &c.ASN.Database[i])
 	}
-	if c.Cluster != nil {
-		for i := range c.Cluster.KeyFiles {
-			paths = append(paths, &c.Cluster.KeyFiles[i])
-		}
-	}
+	paths = append(paths, c.Cluster.Paths()...)
 	for i := range c.Geo.Country {
 		paths = append(paths, &c.Geo.Country[i])
 	}

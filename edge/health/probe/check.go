@@ -23,6 +23,7 @@ const (
 	maxAddresses = 4        // of one host that one probe tries
 	maxHeader    = 64 << 10 // bytes of an answer that are read
 	maxDetail    = 300      // characters of an error that are kept
+	sampleBytes  = 1 << 10  // of a file that are read now and then
 )
 
 // A checker makes probes: it finds the address, connects, shakes hands, asks
@@ -100,11 +101,25 @@ func (c *checker) ask(ctx context.Context, p plan, f index.Family, r *Result) er
 			return err
 		}
 	}
-	answer, err := c.head(stream, p) //nolint:bodyclose // head closes it: a HEAD has none
+	answer, err := c.head(stream, p)
 	if err != nil {
 		return err
 	}
-	return judge(answer, p)
+	defer answer.Body.Close() //nolint:errcheck // it was read as far as it should be
+	if err = judge(answer, p); err != nil || !p.ranged || answer.StatusCode > http.StatusPartialContent {
+		return err
+	}
+	return readSample(answer.Body, p)
+}
+
+// readSample reads the first bytes of a file.
+func readSample(body io.Reader, p plan) error {
+	want := min(p.size, sampleBytes)
+	n, err := io.CopyN(io.Discard, body, want)
+	if err != nil {
+		return fail(Protocol, fmt.Errorf("reading the first %d bytes, it broke off after %d: %w", want, n, err))
+	}
+	return nil
 }
 
 // connect opens a connection to the first address that takes one.
@@ -192,11 +207,16 @@ func distrust(err error) Verdict {
 	return TLS
 }
 
-// head asks for the header of the plan's URL.
+// head asks for the header of the plan's URL, and in ranged probes for the
+// first bytes of the body, which the caller reads.
 func (c *checker) head(conn net.Conn, p plan) (*http.Response, error) {
 	q := &http.Request{
 		Method: http.MethodHead, URL: p.url, Host: p.url.Host, Close: true,
 		Header: http.Header{"User-Agent": {c.agent}, "Accept-Encoding": {"identity"}},
+	}
+	if p.ranged {
+		q.Method = http.MethodGet
+		q.Header.Set("Range", fmt.Sprintf("bytes=0-%d", min(p.size, sampleBytes)-1))
 	}
 	if err := q.Write(conn); err != nil {
 		return nil, fail(Protocol, fmt.Errorf("asking: %w", err))
@@ -207,10 +227,10 @@ func (c *checker) head(conn net.Conn, p plan) (*http.Response, error) {
 		if err != nil {
 			return nil, fail(Protocol, fmt.Errorf("reading the answer: %w", err))
 		}
-		_ = answer.Body.Close() // the body of a HEAD is empty: nothing is read
 		if answer.StatusCode >= 200 || answer.StatusCode == http.StatusSwitchingProtocols {
 			return answer, nil
 		}
+		_ = answer.Body.Close() // an interim answer has none
 	}
 }
 
@@ -235,12 +255,21 @@ func judge(answer *http.Response, p plan) error {
 	case status < 200 || status >= 300:
 		return failed(BadStatus)
 	}
-	if text := answer.Header.Get("Content-Length"); p.size >= 0 && text != "" {
+	if text := sizeOf(answer); p.size >= 0 && text != "" {
 		if n, err := strconv.ParseInt(text, 10, 64); err != nil || n != p.size {
 			return &failure{WrongSize, fmt.Errorf("size %.20s, want %d", text, p.size)}
 		}
 	}
 	return nil
+}
+
+// sizeOf returns what an answer says of the size of the whole file; "" if nothing.
+func sizeOf(answer *http.Response) string {
+	if answer.StatusCode != http.StatusPartialContent {
+		return answer.Header.Get("Content-Length")
+	}
+	_, size, _ := strings.Cut(answer.Header.Get("Content-Range"), "/")
+	return strings.TrimPrefix(size, "*")
 }
 
 func judgeRedirect(answer *http.Response, p plan) error {

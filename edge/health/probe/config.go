@@ -65,7 +65,7 @@ type Config struct {
 	Tell func(seen []vote.Seen, abstains [health.Kinds]bool) `yaml:"-"`
 }
 
-// withDefaults returns c with defaults for what is zero.
+// WithDefaults returns c with defaults for what is zero.
 func (c Config) WithDefaults() Config {
 	if c.Interval == 0 {
 		c.Interval = 30 * time.Second

@@ -20,6 +20,7 @@ type plan struct {
 	url       *url.URL
 	addrs     []netip.Addr // of the target's family; nil: as the name resolves
 	size      int64        // of the file that url names; -1: it names a directory
+	ranged    bool         // ask for the first bytes too, not only for the header
 	private   bool
 	country   geo.Country
 	continent geo.Continent

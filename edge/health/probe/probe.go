@@ -9,8 +9,9 @@
 // since a server that is dead is dead for all its trees. A probe resolves the
 // name where the snapshot has no addresses, connects, verifies the certificate
 // and asks HEAD for a file that the host should hold, whose size is compared,
-// or else for a directory. It follows no redirect and reads no body. What it
-// found is a [Verdict].
+// or else for a directory. It follows no redirect. Every tenth probe asks GET
+// for the first kilobyte of the file and reads it; others read no body. What
+// it found is a [Verdict].
 //
 // From verdicts to what is down there are three steps:
 //
@@ -200,7 +201,7 @@ func (p *Prober) start(ctx context.Context, probes *sync.WaitGroup) time.Duratio
 		}
 		heap.Pop(&p.queue)
 		p.running++
-		how := t.plan
+		how := t.ask()
 		probes.Go(func() { p.done <- outcome{t, p.probe(ctx, how, t.name.Family)} })
 	}
 	return time.Hour // a result or a new index comes before

@@ -21,6 +21,7 @@ type target struct {
 
 	doubted bool // to be probed anew before this kind counts
 
+	probes   int    // made so far
 	result   Result // of the last probe
 	probed   bool
 	answered bool // with OK, ever
@@ -113,6 +114,18 @@ func (t *target) next(now time.Time, c *Config) time.Time {
 		return soon
 	}
 	return regular
+}
+
+// rangedEvery is how many probes of a target there are for each that reads the
+// first bytes of the file too.
+const rangedEvery = 10
+
+// ask returns how to make the next probe.
+func (t *target) ask() plan {
+	p := t.plan
+	t.probes++
+	p.ranged = p.size > 0 && t.probes%rangedEvery == 0
+	return p
 }
 
 // retry returns the time from a first failure to the next probe.

@@ -1,0 +1,78 @@
+package probe
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waypost/waypost/edge/index"
+)
+
+// TestRanged has servers that say of a file what they should, and give it or not.
+func TestRanged(t *testing.T) {
+	const size = 5000
+	file := strings.NewReader(strings.Repeat("x", size))
+	tests := []struct {
+		name  string
+		serve http.HandlerFunc
+		want  Verdict
+	}{
+		{"ranges", func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Range"); got != "bytes=0-1023" {
+				t.Errorf("Range %q", got)
+			}
+			http.ServeContent(w, r, "f", time.Time{}, io.NewSectionReader(file, 0, size))
+		}, OK},
+		{"no ranges", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, io.NewSectionReader(file, 0, size)) }, OK},
+		{"another size", func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "f", time.Time{}, strings.NewReader(strings.Repeat("x", size+1)))
+		}, WrongSize},
+		{"shorter than the range", func(w http.ResponseWriter, r *http.Request) {
+			http.ServeContent(w, r, "f", time.Time{}, strings.NewReader("x"))
+		}, WrongSize},
+		{"breaks off", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(size))
+			_, _ = w.Write([]byte("x"))
+			panic(http.ErrAbortHandler)
+		}, Protocol},
+		{"unknown size", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-1023/*")
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = io.Copy(w, io.NewSectionReader(file, 0, 1024))
+		}, OK},
+		{"refuses GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, OK},
+		{"fails at GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, BadStatus},
+	}
+	for _, x := range tests {
+		t.Run(x.name, func(t *testing.T) {
+			server := httptest.NewServer(x.serve)
+			defer server.Close()
+			p := planOf(t, server.URL+"/f", size)
+			p.ranged = true
+			if got := testChecker(nil).probe(t.Context(), p, index.V4); got.Verdict != x.want {
+				t.Errorf("%v (%s), want %v", got.Verdict, got.Detail, x.want)
+			}
+		})
+	}
+}
+
+// TestRangedNow counts how often the first bytes are asked for.
+func TestRangedNow(t *testing.T) {
+	file, dir := target{plan: plan{size: 1}}, target{plan: plan{size: -1}}
+	ranged := 0
+	for range 10 * rangedEvery {
+		if file.ask().ranged {
+			ranged++
+		}
+		if dir.ask().ranged {
+			t.Fatal("of a directory")
+		}
+	}
+	if ranged != 10 {
+		t.Errorf("%d of %d probes", ranged, 10*rangedEvery)
+	}
+}
