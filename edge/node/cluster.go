@@ -37,16 +37,6 @@ func (c *Config) checkCluster(doc *strict.Doc) {
 	}
 }
 
-// gossipKeys are the names of key files.
-func (c *Config) gossipKeys() (paths []*string) {
-	if c.Cluster != nil {
-		for i := range c.Cluster.KeyFiles {
-			paths = append(paths, &c.Cluster.KeyFiles[i])
-		}
-	}
-	return paths
-}
-
 // peers are the other edges, and what was decided with them.
 type peers struct {
 	at atomic.Pointer[cluster.Cluster]
@@ -172,6 +162,7 @@ func (n *Node) introduce(ctx context.Context) {
 				}
 			}
 		}
+		n.sharing.tell(&m)
 		n.peers.cluster().SetMeta(m)
 		select {
 		case <-ctx.Done():

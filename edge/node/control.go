@@ -74,7 +74,7 @@ func (n *Node) newSource() (err error) {
 	files := n.config.files()
 	files.Remote = n.remote
 	n.source = source.New(files)
-	return nil
+	return n.newSharing()
 }
 
 // sourceAtRest returns a source for a command that loads once: of a control
@@ -111,7 +111,7 @@ func (n *Node) follow(ctx context.Context) (stop func()) {
 	go func() {
 		defer close(done)
 		n.restore(ctx)
-		_ = n.remote.Run(ctx) // returns nil
+		n.followRemote(ctx)
 	}()
 	return func() {
 		cancel()
@@ -164,6 +164,10 @@ func (m *metrics) remote(s scrape) {
 	const sections = "sections of snapshots that were fetched, by where from"
 	s.count("control_sections_total", sections, c.Sections-c.FromPeers, "from", "control")
 	s.count("control_sections_total", sections, c.FromPeers, "from", "peer")
-	s.count("control_section_bytes_total", "bytes of these sections", c.Bytes)
+	const sectionBytes = "bytes of these sections, by where from"
+	s.count("control_section_bytes_total", sectionBytes, c.Bytes-c.PeerBytes, "from", "control")
+	s.count("control_section_bytes_total", sectionBytes, c.PeerBytes, "from", "peer")
+	s.count("control_manifests_of_peers_total", "manifests that came from other edges", c.Manifests)
+	s.count("control_fallbacks_total", "manifests and sections that came from the control plane as no other edge had them", c.Fallbacks)
 	s.count("control_sections_damaged_total", "sections that were damaged on the way or on disk", c.Damaged)
 }

@@ -46,6 +46,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if m.n.feeds.feed != nil {
 		m.bgp(s)
 	}
+	if m.n.sharing.Share != nil {
+		m.sharing(s)
+	}
 	if m.n.peers.cluster() != nil {
 		m.cluster(s)
 	}

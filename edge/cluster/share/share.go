@@ -101,6 +101,7 @@ type Share struct {
 
 	ring     *ring
 	listener net.Listener
+	port     atomic.Uint32
 	client   *client
 	standing standings
 	roster   roster
@@ -148,8 +149,12 @@ func (s *Share) Open() error {
 		return fmt.Errorf("listening for edges that share snapshots: %w", err)
 	}
 	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Addr]int{}}
+	s.port.Store(uint32(s.Address().Port()))
 	return nil
 }
+
+// Port returns the port where the edge listens, 0 if it does not yet.
+func (s *Share) Port() uint16 { return uint16(s.port.Load()) }
 
 // Address returns where the edge listens. Call it after Open.
 func (s *Share) Address() netip.AddrPort {
@@ -181,6 +186,7 @@ func (s *Share) Run(ctx context.Context) error {
 	server := s.server()
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
+	defer s.port.Store(0)
 	err := server.ServeTLS(s.listener, "", "")
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
