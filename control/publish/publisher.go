@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -52,7 +53,19 @@ const thrift = 50
 // Publish publishes what the store knows now, unless it is the same as last
 // time and that is younger than Refresh. It returns the version in force.
 func (p *Publisher) Publish(ctx context.Context) (version uint64, err error) {
+	return p.PublishUnless(ctx, func(context.Context) (bool, error) { return false, nil })
+}
+
+// ErrHeld says that nothing is to be published now.
+var ErrHeld = errors.New("publication is held")
+
+// PublishUnless is [Publisher.Publish] unless held says, while nobody else can
+// publish, that nothing is to be published: then it is [ErrHeld].
+func (p *Publisher) PublishUnless(ctx context.Context, held func(context.Context) (bool, error)) (version uint64, err error) {
 	err = p.alone(ctx, func(l store.Lease) error {
+		if is, bad := held(ctx); is || bad != nil {
+			return cmp.Or(bad, ErrHeld)
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		defer debug.SetGCPercent(debug.SetGCPercent(thrift))

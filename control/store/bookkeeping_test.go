@@ -59,6 +59,10 @@ func BenchmarkHowMuchIsTheBookkeepingOf1000Hosts(b *testing.B) {
 				_, err := s.Jobs(ctx, store.JobFilter{Kind: "mail", Key: "a@b", State: store.Done, Limit: 5})
 				return err
 			}},
+			{"the last of a kind without", func(ctx context.Context) error {
+				_, err := s.Jobs(ctx, store.JobFilter{Kind: "rollback", Limit: 1})
+				return err
+			}},
 			{"pending", func(ctx context.Context) error { _, err := s.Pending(ctx, "crawl"); return err }},
 			{"audit of releases", func(ctx context.Context) error {
 				_, err := s.Audit(ctx, store.EventFilter{Kind: registry.KindRelease})
@@ -69,7 +73,7 @@ func BenchmarkHowMuchIsTheBookkeepingOf1000Hosts(b *testing.B) {
 			}},
 			{"figures", func(ctx context.Context) error { _, err := s.Figures(ctx); return err }},
 			{"a job", func(ctx context.Context) error {
-				must(b, s.Enqueue(ctx, store.Task{Kind: "scan", Key: "s/h7 c3"}))
+				must(b, s.Enqueue(ctx, store.Task{Kind: "crawl", Key: "s/h7 c3"}))
 				j, ok, err := s.Take(ctx, "w", []string{"scan", "crawl", "mail"}, time.Minute)
 				if err != nil || !ok {
 					return fmt.Errorf("no job: %w", err)

@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -90,7 +92,8 @@ func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, tasks []Task) error {
 
 // Take gives a worker the job that has been ready for longest of some kinds,
 // and a lease on it for a time. A running job whose lease has run out is ready
-// again, until it has had its attempts. ok is false if there is none.
+// again, until it has had its attempts. ok is false if there is none. The CAST
+// keeps SQLite from going through all jobs of a kind, of which most are over.
 func (s *Store) Take(ctx context.Context, worker string, kinds []string, lease time.Duration) (j Job, ok bool, err error) {
 	now := s.now()
 	args := []any{worker, stamp(now.Add(lease)), stamp(now)}
@@ -109,7 +112,7 @@ func (s *Store) Take(ctx context.Context, worker string, kinds []string, lease t
 			return err
 		}
 		j, err = scanJob(tx.QueryRowContext(ctx, `UPDATE jobs SET state = 'running', worker = $1, attempts = attempts + 1, ready_at = $2, changed_at = $3
-			WHERE id = (SELECT j.id FROM jobs j WHERE j.ready_at <= $3 AND j.kind IN (`+strings.Join(places, ", ")+`)
+			WHERE id = (SELECT j.id FROM jobs j WHERE j.ready_at <= $3 AND CAST(j.kind AS TEXT) IN (`+strings.Join(places, ", ")+`)
 				AND (j.state = 'running' OR NOT EXISTS (SELECT 1 FROM jobs r WHERE r.kind = j.kind AND r.key = j.key AND r.state = 'running'))
 				ORDER BY j.ready_at LIMIT 1`+s.skipLocked+`)
 			RETURNING `+jobColumns, args...).Scan)
@@ -166,9 +169,9 @@ const keepOver = 5
 
 // forgetOver forgets older jobs that are over and did the same as j.
 func forgetOver(ctx context.Context, tx *sql.Tx, j Job) error {
-	_, err := exec(ctx, tx, `DELETE FROM jobs WHERE kind = $1 AND key = $2 AND state IN ('done', 'failed') AND changed_at <
-		(SELECT MIN(changed_at) FROM (SELECT changed_at FROM jobs WHERE kind = $1 AND key = $2 AND state IN ('done', 'failed')
-			ORDER BY changed_at DESC LIMIT $3) newest)`, j.Kind, j.Key, keepOver)
+	const same = ` FROM jobs WHERE CAST(kind AS TEXT) = $1 AND key = $2 AND state IN ('done', 'failed')` // by the index by key
+	_, err := exec(ctx, tx, `DELETE`+same+` AND changed_at <
+		(SELECT MIN(changed_at) FROM (SELECT changed_at`+same+` ORDER BY changed_at DESC LIMIT $3) newest)`, j.Kind, j.Key, keepOver)
 	return err
 }
 
@@ -234,8 +237,11 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) (jobs []Job, err error) {
 		f.Limit = 100
 	}
 	var w where
-	w.is("kind", f.Kind)
-	w.is("key", f.Key)
+	if w.is("key", f.Key); f.Key == "" {
+		w.is("kind", f.Kind)
+	} else { // the index by key is the one to use
+		w.is("CAST(kind AS TEXT)", f.Kind)
+	}
 	w.is("state", string(f.State))
 	query := `SELECT ` + jobColumns + ` FROM jobs` + w.String() + ` ORDER BY changed_at DESC` + w.limit(f.Limit)
 	err = each(ctx, s.read, func(scan func(...any) error) error {
@@ -247,8 +253,23 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) (jobs []Job, err error) {
 	return jobs, wrap("reading jobs", err)
 }
 
-// PruneJobs deletes jobs that were over before a time.
+// PruneJobs deletes jobs that were over before a time, but for the last of each
+// kind: that a roll-back was the last thing asked for counts for as long as it is
+// so.
 func (s *Store) PruneJobs(ctx context.Context, before time.Time) error {
-	_, err := s.exec(ctx, `DELETE FROM jobs WHERE changed_at < $1 AND state IN ('done', 'failed')`, stamp(before))
+	last := map[string]int64{}
+	err := each(ctx, s.read, func(scan func(...any) error) error {
+		var kind string
+		var at int64
+		err := scan(&kind, &at)
+		last[kind] = at
+		return err
+	}, `SELECT kind, MAX(changed_at) FROM jobs GROUP BY kind`)
+	for _, kind := range slices.Sorted(maps.Keys(last)) {
+		if err == nil {
+			_, err = s.exec(ctx, `DELETE FROM jobs WHERE changed_at < $1 AND state IN ('done', 'failed') AND kind = $2`,
+				min(stamp(before), last[kind]), kind)
+		}
+	}
 	return wrap("deleting old jobs", err)
 }

@@ -218,7 +218,7 @@ func TestTwoProcesses(t *testing.T) {
 		t.Helper()
 		a, b := open(t, database, nil), open(t, database, nil)
 		apply(t, a, store.Put(site("uni-x"), store.New))
-		const n = 20
+		const n = 12
 		var wg sync.WaitGroup
 		for _, s := range []*store.Store{a, b} {
 			for range 2 {
