@@ -140,7 +140,7 @@ func (m *metrics) snapshot(publishNow func() (uint64, error)) (version uint64, e
 	version, err = publishNow()
 	result := "done"
 	switch {
-	case errors.Is(err, publish.ErrBusy):
+	case errors.Is(err, publish.ErrBusy), errors.Is(err, publish.ErrHeld):
 		result = "busy"
 	case err != nil:
 		result = "failed"
