@@ -80,6 +80,7 @@ func run(ctx context.Context, edge *node.Config, control *service.Config, p *han
 		group.Go(func() error { return s.Run(ctx) })
 	}
 	if edge != nil {
+		node.SpareProcs()
 		edge.Process = p
 		n, err := node.New(edge, log)
 		if err != nil {
@@ -114,6 +115,9 @@ func (c *checkCommand) Run(out io.Writer) error {
 	}
 	if err = c.CheckCommand.Run(out); err == nil && control != nil {
 		_, err = fmt.Fprintf(out, "the control half of %s is good: %d masters\n", c.Config, len(control.Masters))
+		for _, what := range control.Missing() {
+			fmt.Fprintln(out, "not there now:", what)
+		}
 	}
 	return err
 }

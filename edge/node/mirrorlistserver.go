@@ -69,6 +69,7 @@ func (c *MirrorlistServerCommand) Run(ctx context.Context, out io.Writer) error 
 	if err != nil {
 		return err
 	}
+	SpareProcs()
 	n, err := New(config, newLogger(os.Stderr))
 	if err != nil {
 		return err

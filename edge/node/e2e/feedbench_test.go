@@ -35,9 +35,9 @@ const (
 //	injector ──► bird ──► edge ◄── asker: DNS and HTTP at a fixed rate
 //	(this test)       └─► sink: another bird, for comparison
 //
-// All of it shares one machine, and others may work there, too. So the edge and
-// who asks it run at niceness -10, idle and under load alike, and the routers,
-// which are machines of their own elsewhere, at -8.
+// All of it shares one machine, and others may work there, too. So the edge has
+// a core of its own, at niceness -10. The routers, which are machines of their
+// own elsewhere, have another one at -8, with who asks the edge at -19.
 func TestFeedFullTable(t *testing.T) {
 	if os.Getenv("WAYPOST_BENCH_BGP") == "" {
 		t.Skip("WAYPOST_BENCH_BGP is not set: make bench-bgp sets it")
@@ -248,7 +248,7 @@ func newFeedBench(t *testing.T, rows []fullRow) *feedBench {
 	write(t, b.file("table.bin"), string(table))
 	write(t, b.file("changes.bin"), string(changes))
 	write(t, b.file("bird.conf"), benchBird)
-	b.router = b.site.router.start(t, "nice", "-n", "-8", "bird", "-f", "-c", b.file("bird.conf"), "-s", b.file("bird.ctl"), "-P", b.file("bird.pid"))
+	b.router = b.site.router.start(t, "taskset", "-c", "1", "nice", "-n", "-8", "bird", "-f", "-c", b.file("bird.conf"), "-s", b.file("bird.ctl"), "-P", b.file("bird.pid"))
 	b.inject = b.helper(b.site.router, "TestHelperInject", b.file("table.bin"), b.file("changes.bin"))
 	began := time.Now()
 	b.inject.ask("table")
@@ -332,7 +332,7 @@ func (b *feedBench) measureSink() {
 		return
 	}
 	write(b.t, b.file("sink.conf"), sinkBird)
-	b.sink.start(b.t, "nice", "-n", "-8", "bird", "-f", "-c", b.file("sink.conf"), "-s", b.file("sink.ctl"), "-P", b.file("sink.pid"))
+	b.sink.start(b.t, "taskset", "-c", "1", "nice", "-n", "-8", "bird", "-f", "-c", b.file("sink.conf"), "-s", b.file("sink.ctl"), "-P", b.file("sink.pid"))
 	eventually(b.t, "the second bird is there", func() bool { _, err := os.Stat(b.file("sink.pid")); return err == nil })
 	b.birdc("enable", "sink")
 	eventually(b.t, "the birds have a session", func() bool {
@@ -370,7 +370,7 @@ func (b *feedBench) birdc(args ...string) {
 func (b *feedBench) measureIdle() {
 	t := b.t
 	t.Helper()
-	b.process = b.edge.start(t, "nice", "-n", "-10", built(t), "run", "-c", b.file("edge.yaml"))
+	b.process = b.edge.start(t, "taskset", "-c", "0", "nice", "-n", "-10", built(t), "run", "-c", b.file("edge.yaml"))
 	eventually(t, "the edge is up", func() bool { return b.host("5.1.2.3") != "" })
 	b.pid, b.asker = childOf(t, b.process), b.helper(b.edge, "TestHelperAsk")
 	b.asker.ask("2") // warm
@@ -446,10 +446,10 @@ func (b *feedBench) helper(in namespace, test string, args ...string) *helper {
 		b.t.Fatal(err)
 	}
 	niceness := "-8"
-	if in == b.edge {
-		niceness = "-10"
+	if in == b.edge { // who asks must not wait for a router
+		niceness = "-19"
 	}
-	cmd := exec.Command("ip", in.command("nice", "-n", niceness, self, "-test.run", "^"+test+"$", "-test.v")...)
+	cmd := exec.Command("ip", in.command("taskset", "-c", "1", "nice", "-n", niceness, self, "-test.run", "^"+test+"$", "-test.v")...)
 	arguments, _ := json.Marshal(args)
 	cmd.Env = append(os.Environ(), "WAYPOST_HELPER="+string(arguments))
 	cmd.Stderr = os.Stderr
