@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -301,7 +302,7 @@ func (c *crawler) run(ctx context.Context) error {
 	}
 	base, wanted := c.webBase()
 	if wanted && base == "" {
-		c.fail("no HTTP or HTTPS URL answers")
+		c.fail("no HTTP or HTTPS URL answers" + c.whyNot())
 		return nil
 	}
 	if c.job.Mode == Canary {
@@ -323,6 +324,20 @@ func (c *crawler) believe() {
 		c.ledger.replace(d, unseen, good)
 	}
 	c.report.Outcome = OK
+}
+
+// whyNot says what was wrong with the first HTTP(S) URL.
+func (c *crawler) whyNot() string {
+	for _, f := range c.report.URLs {
+		switch {
+		case !isWeb(f.URL):
+		case f.Error != "":
+			return ": " + f.Error
+		case f.Status != 0:
+			return fmt.Sprintf(": %s answers %d %s, and has no files", f.URL, f.Status, http.StatusText(f.Status))
+		}
+	}
+	return ""
 }
 
 // fail ends the crawl with a reason.

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,13 +141,13 @@ func (k statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 		return err
 	}
 	for _, category := range slices.Sorted(maps.Keys(got.Scans)) {
-		fmt.Fprintf(p.out, "master: %s was scanned %s\n", category, when(got.Scans[category]))
+		fmt.Fprintf(p.out, "master: %s was scanned %s\n", category, cmp.Or(when(got.Scans[category]), "never"))
 	}
 	var rows [][]string
 	for _, h := range got.Hosts {
 		var seen []string
 		for _, category := range slices.Sorted(maps.Keys(h.Seen)) {
-			seen = append(seen, category+" "+when(h.Seen[category]))
+			seen = append(seen, strings.TrimSpace(category+" "+when(h.Seen[category])))
 		}
 		rows = append(rows, []string{h.Host, string(h.State), yes(h.Active), strings.Join(seen, ", "), h.Reason})
 	}

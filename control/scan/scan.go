@@ -41,6 +41,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
@@ -192,6 +193,9 @@ func (c *Config) check() error {
 	case Rsync:
 		if !url || path {
 			return fmt.Errorf("type %s: want url and no path", c.Type)
+		}
+		if !strings.Contains(c.URL, ":") { // rsync would take it for a directory here
+			return fmt.Errorf("url: want rsync://HOST/MODULE/PATH/, got %q", c.URL)
 		}
 	default:
 		return fmt.Errorf("type: want directory, rsync, listing or filelist, got %q", c.Type)

@@ -177,6 +177,7 @@ func TestRefusals(t *testing.T) {
 		name, want string
 		in         scan.Config
 	}{
+		{"no URL", `url: want rsync://HOST/MODULE/PATH/, got "master.example.org/os"`, scan.Config{Category: "c", Type: scan.Rsync, URL: "master.example.org/os"}},
 		{"no type", "type: want directory, rsync", scan.Config{Category: "c"}},
 		{"no path", "type directory: want path", scan.Config{Category: "c", Type: scan.Directory}},
 		{"no URL", "type rsync: want url", scan.Config{Category: "c", Type: scan.Rsync, Path: "x"}},

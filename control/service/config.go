@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,6 +147,9 @@ func (c *Config) Check(doc *strict.Doc) {
 	if !c.Listen.IsValid() {
 		doc.Problem("control.listen", "want an address and port such as 127.0.0.1:8081")
 	}
+	if scheme, _, _ := strings.Cut(c.Database, ":"); c.Database != "" && !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
+		doc.Problem("control.database", "want sqlite:PATH or postgres://USER@HOST/DATABASE, got the scheme %.40q", scheme)
+	}
 	seen := map[string]bool{}
 	for i, m := range c.Masters {
 		at := fmt.Sprintf("control.masters[%d]", i)
@@ -176,6 +180,20 @@ func (c *Config) Check(doc *strict.Doc) {
 	if c.Workers < 0 || c.Keep < 0 {
 		doc.Problem("control", "want workers and keep that are not negative, got %d and %d", c.Workers, c.Keep)
 	}
+}
+
+// Missing returns what the configuration names and is not there now. It is no
+// error: a disk may be mounted later, and until then scans fail.
+func (c *Config) Missing() (list []string) {
+	for i, m := range c.Masters {
+		if m.Path == "" {
+			continue
+		}
+		if _, err := os.Stat(m.Path); err != nil {
+			list = append(list, fmt.Sprintf("control.masters[%d].path: %v", i, err))
+		}
+	}
+	return list
 }
 
 // withDefaults fills in what is unset.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/waypost/waypost/control/scan"
 	"github.com/waypost/waypost/control/service"
 )
 
@@ -32,6 +33,7 @@ func TestReadConfigSaysAllThatIsWrong(t *testing.T) {
   masters:
     - {category: os, type: floppy, path: a}
     - {category: os, type: directory, path: a}
+  database: "mysql://user:hunter2@db/waypost"
 `
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -44,10 +46,22 @@ func TestReadConfigSaysAllThatIsWrong(t *testing.T) {
 		`bad.yaml:2: control.listen: want an address and port`, `bad.yaml:3: control.scan_every: want a time`,
 		`bad.yaml:4: control.colour: unknown key`, `bad.yaml:6: control.masters[0]`,
 		`bad.yaml:7: control.masters[1].category: os has a master already`, `bad.yaml:1: control.data_dir: want a folder`,
+		`bad.yaml:8: control.database: want sqlite:PATH or postgres://USER@HOST/DATABASE, got the scheme "mysql"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
+	}
+}
+
+func TestMissing(t *testing.T) {
+	here := t.TempDir()
+	c := service.Config{Masters: []scan.Config{
+		{Category: "here", Type: scan.Directory, Path: here}, {Category: "away", Type: scan.Directory, Path: filepath.Join(here, "away")},
+		{Category: "far", Type: scan.Rsync, URL: "rsync://master.example.org/os/"},
+	}}
+	if got := c.Missing(); len(got) != 1 || !strings.HasPrefix(got[0], "control.masters[1].path: ") {
+		t.Errorf("%q", got)
 	}
 }
 
