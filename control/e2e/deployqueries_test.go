@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -123,8 +124,30 @@ func TestDeployQueries(t *testing.T) {
 		maps.DeleteFunc(waiting, func(expr, where string) bool { return len(b.ask(t, where, expr)) > 0 })
 		return len(waiting) == 0
 	})
+	wantConventions(t, edgeAdmin)
+	wantConventions(t, controlAdmin)
 	for _, q := range queries {
 		b.ask(t, q.where, q.expr) // rules give nothing while all is well, but can be asked
+	}
+}
+
+// wantConventions has promtool look at the names and units of all metrics, and
+// wants help for each.
+func wantConventions(t *testing.T, admin string) {
+	t.Helper()
+	response, err := http.Get("http://" + admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, "promtool", "check", "metrics")
+	cmd.Stdin = bytes.NewReader(text)
+	if out, bad := cmd.CombinedOutput(); bad != nil {
+		t.Errorf("the metrics of %s: %v\n%s", admin, bad, out)
 	}
 }
 
