@@ -17,7 +17,7 @@ type Key struct {
 
 // Keys returns the keys of this edge, and of others, that which encrypts first.
 func (c *Cluster) Keys() []Key {
-	var all []Key
+	all := []Key{}
 	for i, id := range c.keys.ids() {
 		all = append(all, Key{ID: id, Primary: i == 0, Accepts: []string{}, Uses: []string{}, Lacks: []string{}})
 	}

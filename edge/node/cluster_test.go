@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waypost/waypost/edge/cluster"
+)
+
+// clusterConfig is an edge that is a cluster of its own, with three mirrors of
+// which nobody answers.
+const clusterConfig = `edge:
+  name: alone
+  source: {catalog: catalog.yaml}
+  http: {listen: ["127.0.0.1:0"]}
+  admin: {listen: "127.0.0.1:0"}
+  health: {interval: 1s, timeout: 500ms, max_down: 1}
+  cluster: {listen: "127.0.0.1:0", region: here, timings: lan}
+`
+
+const clusterCatalog = `categories: [{name: os, path: pub/os}]
+hosts:
+  - {name: a, country: DE, urls: {os: ["http://127.0.0.1:1/os"]}}
+  - {name: b, country: DE, urls: {os: ["http://127.0.0.1:1/os"]}}
+`
+
+// startClustered runs an edge until the test ends, and returns its admin address.
+func startClustered(t *testing.T, config string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"edge.yaml": config, "catalog.yaml": clusterCatalog} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := ReadConfig(filepath.Join(dir, "edge.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case <-n.Listened():
+	case err = <-done:
+		done <- nil
+		t.Fatal(err)
+	}
+	return n.Addresses()["admin"][0].String()
+}
+
+// askAdmin asks for an admin page; method POST with parameters gives an order.
+func askAdmin(t *testing.T, method, admin, path string, q url.Values) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+admin+path+"?"+q.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // only read
+	b, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(b)
+}
+
+// within waits until what is so, at most 20 seconds.
+func within(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(20 * time.Second)
+	for !so() {
+		select {
+		case <-limit:
+			t.Fatalf("waited 20 s in vain: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// TestClusterOfOne: an edge that is alone decides by its own probes, and takes
+// orders.
+func TestClusterOfOne(t *testing.T) {
+	admin := startClustered(t, clusterConfig)
+	status := func() (s cluster.Status) {
+		if _, text := askAdmin(t, http.MethodGet, admin, "/cluster", nil); json.Unmarshal([]byte(text), &s) != nil {
+			t.Fatal(text)
+		}
+		return s
+	}
+	within(t, "both mirrors are down", func() bool { return len(status().Down) == 2 })
+	s := status()
+	if len(s.Members) != 1 || !s.Members[0].Self || s.Members[0].Region != "here" || s.Hosts != 2 || s.Members[0].Snapshot == 0 {
+		t.Errorf("%+v", s)
+	}
+	if _, text := askAdmin(t, http.MethodGet, admin, "/metrics", nil); !strings.Contains(text, "waypost_cluster_targets_down 2\n") ||
+		!strings.Contains(text, `waypost_cluster_members{state="alive"} 1`) {
+		t.Error("metrics do not say so")
+	}
+	for _, x := range []struct {
+		method, path string
+		q            url.Values
+		status       int
+		want         string
+	}{
+		{"GET", "/cluster/votes", url.Values{"host": {"a"}}, 200, `"state": "failing"`},
+		{"GET", "/cluster/votes", url.Values{"host": {"x"}}, 404, "host: there is no host"},
+		{"GET", "/cluster/keys", nil, 200, "[]"},
+		{"POST", "/cluster/drain", url.Values{"host": {"a"}, "for": {"1h"}}, 200, `"left": "1h0m0s"`},
+		{"POST", "/cluster/drain", url.Values{"host": {"a"}}, 409, "for: want a time"},
+		{"POST", "/cluster/drain", url.Values{"for": {"1h"}}, 409, "want host= or edge="},
+		{"POST", "/cluster/drain", url.Values{"host": {"x"}, "for": {"1h"}}, 409, "no host"},
+		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 200, "[]"},
+		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 409, "is not drained"},
+		{"POST", "/cluster/keys/use", url.Values{"key": {"xyz"}}, 409, "key: want the ID of a key"},
+		{"POST", "/cluster/keys/remove", url.Values{"key": {"00000000"}}, 409, "has no key"},
+		{"GET", "/readyz", nil, 200, "ready"},
+		{"POST", "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}}, 200, `"edge": true`},
+		{"GET", "/readyz", nil, 503, "drained"},
+	} {
+		if code, text := askAdmin(t, x.method, admin, x.path, x.q); code != x.status || !strings.Contains(text, x.want) {
+			t.Errorf("%s %s?%s: %d %s, want %d %q", x.method, x.path, x.q.Encode(), code, text, x.status, x.want)
+		}
+	}
+}
+
+func TestClusterConfig(t *testing.T) {
+	for _, x := range []struct{ old, replaced, want string }{
+		{`listen: "127.0.0.1:0", region`, `listen: "10.0.0.1:7946", region`, "edge.cluster.key_files: want a file with a key"},
+		{"region: here", "region: here, port: 1", "port"},
+		{"timings: lan", "timings: fast", "edge.cluster.timings: want wan or lan"},
+		{"timings: lan", "key_files: [no.key]", "no.key"},
+	} {
+		path := filepath.Join(t.TempDir(), "edge.yaml")
+		if err := os.WriteFile(path, []byte(strings.Replace(clusterConfig, x.old, x.replaced, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadConfig(path); err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: %v, want %q", x.replaced, err, x.want)
+		}
+	}
+}
