@@ -291,8 +291,9 @@ func (s *Service) publishing(ctx context.Context) {
 			s.trouble(err)
 			continue
 		}
-		version, err := s.metrics.snapshot(func() (uint64, error) { return s.publisher.Publish(ctx) })
+		version, err := s.metrics.snapshot(func() (uint64, error) { return s.publisher.PublishUnless(ctx, s.held) })
 		switch {
+		case errors.Is(err, publish.ErrHeld): // a roll-back was asked for just now
 		case errors.Is(err, publish.ErrBusy): // it may have begun before the change that woke us
 			s.publishSoon()
 		case err != nil:
