@@ -21,8 +21,8 @@ import (
 // a query is one of Prometheus', and where it stands.
 type query struct{ where, expr string }
 
-// deployedQueries returns those of all dashboards and rules, with Grafana's
-// variables replaced.
+// deployedQueries returns those of all dashboards, guides and rules, with
+// Grafana's variables replaced.
 func deployedQueries(t *testing.T) (all []query) {
 	t.Helper()
 	grafana := strings.NewReplacer("$__rate_interval", "1m", "$instance", ".*")
@@ -45,6 +45,11 @@ func deployedQueries(t *testing.T) (all []query) {
 			}
 		}
 	}
+	for _, guide := range []string{"runbook.md", "../docs/edges.md"} {
+		for _, found := range named.FindAllStringSubmatch(deployed(t, guide), -1) {
+			all = append(all, query{guide, found[1]})
+		}
+	}
 	for _, r := range deployedRules(t) {
 		all = append(all, query{"rule " + r.Alert + r.Record, r.Expr})
 	}
@@ -53,6 +58,7 @@ func deployedQueries(t *testing.T) (all []query) {
 
 var (
 	selector = regexp.MustCompile(`\b(up|(?:instance:)?(?:waypost|process|go)_[a-z0-9_]+(?::[a-z0-9]+)?)(\{[^}]*\})?`)
+	named    = regexp.MustCompile("`((?:waypost|process)_[a-z0-9_]+(?:\\{[^}]*\\})?)`")
 	grouping = regexp.MustCompile(`\b(?:by|on|without) \(([^)]*)\)`)
 )
 
