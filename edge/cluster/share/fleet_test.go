@@ -1,10 +1,14 @@
 package share_test
 
 import (
+	"fmt"
+	"net"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/waypost/waypost/bench/synth"
+	"github.com/waypost/waypost/edge/cluster/share"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -88,6 +92,74 @@ func announce(tb testing.TB, config synth.Config, n int) (f figures) {
 		tb.Errorf("all have it after %v, want seconds", took)
 	}
 	return f
+}
+
+// TestAway has an edge be away while there are news, and come back while the control
+// plane is away: others have it all.
+func TestAway(t *testing.T) {
+	c := newControl(t)
+	s := synth.Inputs(synth.Small(1)).Snapshot
+	s.Version = 1
+	c.publish(t, s)
+	edges, g := fleet(t, c, 4)
+	for _, e := range edges {
+		e.until(t, 1)
+	}
+	away, rest := edges[0], edges[1:]
+	away.stop()
+	g.tell(share.Peer{Name: away.name, Region: away.region, Address: away.Address()}) // as dead as can be, and nobody has noticed
+	s.Version, s.Hosts[1].Has = 2, snapshot.Bitmap{1}
+	c.publish(t, s)
+	for _, e := range rest {
+		e.until(t, 2)
+	}
+	c.CloseClientConnections()
+	c.Close()
+
+	back := newEdge(t, c.URL, away.name, away.region, away.dir, g)
+	if err := back.remote.Restore(); err != nil || back.remote.Latest().Version != 1 {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	back.start(t, g)
+	back.until(t, 2)
+	t.Logf("caught up after %v", time.Since(began))
+	if got := back.remote.Counters(); got.Manifests != 1 || got.FromPeers != got.Sections || got.Current {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+// TestGhosts has edges in the gossip that take connections and say nothing. They
+// may lead, or be anybody's parent.
+func TestGhosts(t *testing.T) {
+	c := newControl(t)
+	s := synth.Inputs(synth.Small(1)).Snapshot
+	s.Version = 1
+	c.publish(t, &snapshot.Snapshot{Version: 1})
+	edges, g := fleet(t, c, 5)
+	for _, e := range edges {
+		e.until(t, 1)
+	}
+	for i := range 4 {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() //nolint:errcheck // nothing was written
+		g.tell(share.Peer{Name: fmt.Sprint("ghost", i), Region: "eu", Address: netip.MustParseAddrPort(l.Addr().String()), Version: 9})
+	}
+	for v := range uint64(3) {
+		s.Version = 2 + v
+		c.publish(t, s)
+		began := time.Now()
+		for _, e := range edges {
+			e.until(t, s.Version)
+		}
+		t.Logf("version %d: all have it after %v", s.Version, time.Since(began))
+		if took := time.Since(began); took > 40*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
 }
 
 // report logs what edges counted.

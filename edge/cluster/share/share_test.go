@@ -182,6 +182,7 @@ type edge struct {
 	*share.Share
 
 	name, region string
+	dir          string // of its snapshots
 	remote       *source.Remote
 	stop         context.CancelFunc
 	done         sync.WaitGroup
@@ -192,18 +193,18 @@ var gossipKey = bytes.Repeat([]byte{7}, 32)
 
 func loopback() netip.AddrPort { return netip.MustParseAddrPort("127.0.0.1:0") }
 
-// newEdge returns an edge that does not run yet.
-func newEdge(tb testing.TB, url, name, region string, g *gossip) *edge {
+// newEdge returns an edge that does not run yet, and keeps snapshots in dir.
+func newEdge(tb testing.TB, url, name, region, dir string, g *gossip) *edge {
 	tb.Helper()
 	token := filepath.Join(tb.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("token\n"), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	remote, err := source.NewRemote(source.RemoteConfig{URL: url, TokenFile: token, Keys: publicKeys(), Dir: tb.TempDir()})
+	remote, err := source.NewRemote(source.RemoteConfig{URL: url, TokenFile: token, Keys: publicKeys(), Dir: dir})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e := &edge{name: name, region: region, remote: remote, has: make(chan uint64, 100)}
+	e := &edge{name: name, region: region, dir: dir, remote: remote, has: make(chan uint64, 100)}
 	e.Share, err = share.New(share.Options{
 		Listen: loopback(), Name: name, Region: region, Keys: func() [][]byte { return [][]byte{gossipKey} },
 		Peers: func() []share.Peer { return g.without(name) }, Holder: remote.Offer(),
@@ -265,7 +266,7 @@ func fleet(tb testing.TB, c *control, n int) (edges []*edge, g *gossip) {
 	tb.Helper()
 	g = &gossip{edges: map[string]share.Peer{}}
 	for i := range n {
-		edges = append(edges, newEdge(tb, c.URL, fmt.Sprintf("edge%d", i), []string{"eu", "na", "as"}[i%3], g))
+		edges = append(edges, newEdge(tb, c.URL, fmt.Sprintf("edge%d", i), []string{"eu", "na", "as"}[i%3], tb.TempDir(), g))
 	}
 	for _, e := range edges {
 		e.start(tb, g)
