@@ -63,10 +63,20 @@ func (k *statisticsCommand) csv(p *printer, counts []web.Count) error {
 	}
 	write("at", "category", k.By, "count")
 	for _, n := range counts {
-		write(n.At.UTC().Format(time.RFC3339), strings.Map(printable, n.Category), strings.Map(printable, n.Name), fmt.Sprint(n.Count))
+		write(n.At.UTC().Format(time.RFC3339), cell(n.Category), cell(n.Name), fmt.Sprint(n.Count))
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// cell returns a name as a cell that no spreadsheet takes for a formula: those who
+// run mirrors choose names.
+func cell(name string) string {
+	name = strings.Map(printable, name)
+	if name != "" && strings.Contains("=+-@", name[:1]) {
+		return "'" + name
+	}
+	return name
 }
 
 // timeOf returns a day as the time when it begins, and anything else as it is.

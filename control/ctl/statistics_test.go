@@ -18,5 +18,6 @@ func counted(ts *testscript.TestScript, _ bool, _ []string) {
 		{At: minute.Add(-24 * time.Hour), Category: "os", Dimension: "country", Name: "DE", Count: 1},
 		{At: minute, Category: "os", Dimension: "country", Name: "", Count: 1},
 		{At: minute, Category: "os", Dimension: "host", Name: "uni-x/de1", Count: 3},
+		{At: minute, Category: "os", Dimension: "arch", Name: `=HYPERLINK("https://example.org")`, Count: 1},
 	}))
 }

@@ -75,6 +75,9 @@ func (s *Service) age(ctx context.Context, _ struct{}) (string, error) {
 	if err := s.store.PruneJobs(ctx, now.Add(-c.Jobs)); err != nil {
 		return "", err
 	}
+	if err := s.store.PruneLetters(ctx, now.Add(-maxWait)); err != nil { // the mail server was away for as long
+		return "", err
+	}
 	if c.Audit > 0 {
 		if err := s.store.PruneAudit(ctx, now.Add(-c.Audit)); err != nil {
 			return "", err

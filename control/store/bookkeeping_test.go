@@ -103,6 +103,7 @@ func BenchmarkHowMuchIsTheBookkeepingOf1000Hosts(b *testing.B) {
 // without what they were to do.
 func TestJobsThatAreOver(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
+		t.Helper()
 		c := newClock()
 		s := open(t, database, c)
 		for i := range 8 {
@@ -132,6 +133,7 @@ func TestJobsThatAreOver(t *testing.T) {
 // TestHistoryBelow has files beside a directory whose name begins like its own.
 func TestHistoryBelow(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
+		t.Helper()
 		s := open(t, database, nil)
 		for i, path := range []string{"pub/os", "pub/os/a", "pub/os/b/c", "pub/os2/a", "pub/o", "a"} {
 			hashes := &registry.Hashes{}
@@ -149,6 +151,7 @@ func TestHistoryBelow(t *testing.T) {
 // TestCrowd asks for what few of many rows have, as the bookkeeping does.
 func TestCrowd(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, database string) {
+		t.Helper()
 		s := open(t, database, nil)
 		crowd(t, s, 100)
 		standing, err := s.Standing(t.Context(), "s/h7", "c3")

@@ -43,6 +43,12 @@ func (s *Store) Letters(ctx context.Context, to string, limit int) (letters []Le
 	return letters, wrap("reading letters", err)
 }
 
+// PruneLetters deletes letters that were posted before a time.
+func (s *Store) PruneLetters(ctx context.Context, before time.Time) error {
+	_, err := s.exec(ctx, `DELETE FROM outbox WHERE at < $1`, stamp(before))
+	return wrap("deleting old letters", err)
+}
+
 // DeleteLetters deletes letters that were sent, or never will be.
 func (s *Store) DeleteLetters(ctx context.Context, letters []Letter) error {
 	err := s.update(ctx, func(tx *sql.Tx) error {

@@ -9,6 +9,22 @@ import (
 	"github.com/waypost/waypost/edge/snapshot"
 )
 
+func TestOldLetters(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store, c *clock) {
+		t.Helper()
+		old := store.Letter{To: "a@example.org", ID: "1", At: c.now(), Data: "old"}
+		c.move(time.Hour)
+		young := store.Letter{To: "a@example.org", ID: "2", At: c.now(), Data: "young"}
+		must(t, s.Post(t.Context(), []store.Letter{old, young}))
+		must(t, s.PruneLetters(t.Context(), c.now()))
+		letters, err := s.Letters(t.Context(), "a@example.org", 10)
+		must(t, err)
+		if len(letters) != 1 || letters[0].ID != "2" {
+			t.Errorf("left are %+v", letters)
+		}
+	})
+}
+
 func TestOutbox(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		t.Helper()

@@ -182,16 +182,8 @@ func (g *guard) host(w *registry.World, before registry.Object, after *registry.
 	if !slices.Equal(old.PeerASNs, after.PeerASNs) {
 		g.deny("change peer_asns")
 	}
-	for _, text := range after.Netblocks {
-		if !slices.Contains(old.Netblocks, text) && wide(text, widestV4, widestV6) {
-			g.deny("give the netblock " + text + ", which is wide")
-		}
-	}
-	for _, text := range after.PullAddresses {
-		if !slices.Contains(old.PullAddresses, text) && wide(text, widestPullV4, widestPullV6) {
-			g.deny("pull from " + text + ", which is wide")
-		}
-	}
+	g.narrow("give the netblock", old.Netblocks, after.Netblocks, widestV4, widestV6)
+	g.narrow("pull from", old.PullAddresses, after.PullAddresses, widestPullV4, widestPullV6)
 	for _, carry := range after.Carries {
 		was := carried(old, carry.Category)
 		if carry.AlwaysUpToDate && (was == nil || !was.AlwaysUpToDate) {
@@ -200,6 +192,15 @@ func (g *guard) host(w *registry.World, before registry.Object, after *registry.
 		category, ok := registry.Find[*registry.Category](w, carry.Category)
 		if ok && category.AdminOnly && was == nil {
 			g.deny("let a host carry " + carry.Category)
+		}
+	}
+}
+
+// narrow denies new netblocks that are wider than prefixes of so many bits.
+func (g *guard) narrow(what string, before, after []string, v4, v6 int) {
+	for _, text := range after {
+		if !slices.Contains(before, text) && wide(text, v4, v6) {
+			g.deny(what + " " + text + ", which is wide")
 		}
 	}
 }

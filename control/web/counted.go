@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/edge/statistics"
 )
 
@@ -36,6 +37,17 @@ func countedIn(w *registry.World) counted {
 		c.names[statistics.ByKind][k.String()] = true
 	}
 	return c
+}
+
+// all returns counts as they are kept.
+func (c counted) all(sent []Count) (kept []store.Count) {
+	for _, n := range sent {
+		if is, ok := c.known(n); ok {
+			is.At = is.At.UTC()
+			kept = append(kept, store.Count(is))
+		}
+	}
+	return kept
 }
 
 // known returns a count under names that are known. ok is false for a dimension

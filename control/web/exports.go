@@ -41,7 +41,7 @@ const longestExport = 15 * time.Minute
 // exports are those of the last snapshot, by format. All that ask for one at the
 // same time wait for one to make it.
 type exports struct {
-	large sync.Mutex // one that is large is written at a time
+	large chan struct{} // has room for the one that is large and is being written
 
 	mu   sync.Mutex
 	of   string              // guarded by mu; the ETag of the manifest
@@ -150,8 +150,12 @@ func (s *server) exportLarge(c *call, format export.Format) error {
 	if err != nil {
 		return err
 	}
-	s.exports.large.Lock()
-	defer s.exports.large.Unlock()
+	select {
+	case s.exports.large <- struct{}{}:
+		defer func() { <-s.exports.large }()
+	case <-c.Context().Done():
+		return c.Context().Err()
+	}
 	snap, err := s.publishedSnapshot(c.Context(), m)
 	if err != nil {
 		return err

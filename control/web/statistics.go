@@ -57,8 +57,6 @@ func (s *server) addCounts(c *call) error {
 	if b.Batch < 1 {
 		problem("batch", "want a number above 0, got %d", b.Batch)
 	}
-	names := countedIn(c.world)
-	var counts []store.Count
 	for i, n := range b.Counts {
 		at := fmt.Sprintf("counts[%d]", i)
 		if n.At.Before(now.Add(-oldest)) || n.At.After(now.Add(ahead)) {
@@ -75,14 +73,11 @@ func (s *server) addCounts(c *call) error {
 		if n.Dimension == "" {
 			problem(at+".dimension", "want what the name is")
 		}
-		if n, ok := names.known(n); ok {
-			counts = append(counts, store.Count{At: n.At.UTC(), Category: n.Category, Dimension: n.Dimension, Name: n.Name, Count: n.Count})
-		}
 	}
 	if problems != nil {
 		return problems
 	}
-	if err := s.Store.AddCounts(c.Context(), c.caller.token.Edge, b.Batch, counts); err != nil {
+	if err := s.Store.AddCounts(c.Context(), c.caller.token.Edge, b.Batch, countedIn(c.world).all(b.Counts)); err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

@@ -104,7 +104,7 @@ func New(c Config) http.Handler {
 	if c.Poll == 0 {
 		c.Poll = time.Second
 	}
-	s := &server{Config: c, spreads: spreads{turn: make(chan struct{}, 1)}}
+	s := &server{Config: c, spreads: spreads{turn: make(chan struct{}, 1)}, exports: exports{large: make(chan struct{}, 1)}}
 	routes := s.routes()
 	s.openapi = describe(routes)
 	mux := http.NewServeMux()
