@@ -108,5 +108,6 @@ func (m *metrics) sharing(s scrape) {
 	s.count("share_asked_total", asked, c.Lacked, "result", "lacked")
 	s.count("share_asked_total", asked, c.Failed, "result", "failed")
 	s.count("share_asked_total", asked, c.Wrong, "result", "wrong")
+	s.gauge("share_peers", "other edges that share", len(m.n.others()))
 	s.gauge("share_left_alone", "edges that are not asked for a while, as they failed or sent what is wrong", c.LeftAlone)
 }

@@ -15,8 +15,10 @@ import (
 	"time"
 )
 
-// connectionsToPeer are how many connections to one peer there are at most.
-const connectionsToPeer = 8
+const (
+	connectionsToPeer = 8               // at most
+	connectWithin     = 3 * time.Second // to a peer, and as long for the handshake
+)
 
 // What a peer answers that has not what was asked for.
 var (
@@ -34,9 +36,9 @@ type client struct {
 }
 
 func newClient(r *ring, s *standings) *client {
-	dialer := &net.Dialer{Timeout: handshake}
+	dialer := &net.Dialer{Timeout: connectWithin}
 	transport := &http.Transport{
-		TLSClientConfig: r.tls(), TLSHandshakeTimeout: handshake, DisableCompression: true,
+		TLSClientConfig: r.tls(), TLSHandshakeTimeout: connectWithin, DisableCompression: true,
 		TLSNextProto:        map[string]func(string, *tls.Conn) http.RoundTripper{}, // HTTP/1.1 only
 		MaxIdleConnsPerHost: connectionsToPeer, MaxConnsPerHost: connectionsToPeer, IdleConnTimeout: idle - handshake,
 		MaxResponseHeaderBytes: 8 << 10,

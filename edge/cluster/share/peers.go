@@ -21,6 +21,7 @@ const (
 	jitter       = time.Second      // at random, at most
 	maxTries     = 5                // peers that are asked for one thing
 
+	newerWithin    = 10 * time.Second // all peers that have a newer snapshot are asked, while the control plane says nothing
 	manifestWithin = 15 * time.Second // a manifest must come, beside waiting
 )
 
@@ -72,6 +73,8 @@ func (s *Share) Manifest(ctx context.Context, manifest wire.Hash) ([]byte, error
 
 // Newer returns a manifest above a version that is accepted.
 func (s *Share) Newer(ctx context.Context, above uint64, accept func([]byte) error) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, newerWithin)
+	defer cancel()
 	var have []source
 	for _, p := range s.nearest(s.peers()) {
 		if p.Version > above {
