@@ -222,6 +222,7 @@ func (c *Cluster) decide(ctx context.Context) {
 		if v.changed && c.Decided != nil {
 			c.Decided(v.down)
 		}
+		c.report(&v)
 		for _, t := range v.confirm {
 			if c.Prober != nil {
 				c.Prober.Confirm(t)
@@ -232,6 +233,16 @@ func (c *Cluster) decide(ctx context.Context) {
 			wait = min(wait, max(v.next.Sub(now), time.Millisecond))
 		}
 		timer.Reset(wait)
+	}
+}
+
+// report logs what has gone down or up.
+func (c *Cluster) report(v *verdict) {
+	for _, f := range v.fell {
+		c.Log.Warn("mirror is down", "host", f.Target.Host, "kind", f.Target.Kind().String(), "votes", f.Votes, "against", f.Against, "firm", f.Firm)
+	}
+	for _, f := range v.rose {
+		c.Log.Info("mirror is up", "host", f.Target.Host, "kind", f.Target.Kind().String(), "votes", f.Votes, "against", f.Against, "firm", f.Firm)
 	}
 }
 

@@ -175,12 +175,33 @@ func (c *council) forget(observer string) {
 }
 
 // question returns what is to be decided. The caller holds the mutex.
-func (c *council) question(now time.Time) *vote.Question {
-	return &vote.Question{
+func (c *council) question(now time.Time) *question {
+	return &question{vote.Question{
 		Hosts: c.hosts, Book: c.book, Fall: c.fall, MaxDown: c.maxDown,
 		Drained: func(name string, edge bool) bool { return c.drains.Has(now, name, edge) },
 		Before:  func(t health.Target) bool { return c.down[t] },
+	}}
+}
+
+// A question can say more of itself.
+type question struct{ vote.Question }
+
+// without returns the votes on those of a that are not in b; both are sorted.
+func (q *question) without(a, b []health.Target) (found []vote.Finding) {
+	for _, t := range a {
+		if _, ok := slices.BinarySearchFunc(b, t, vote.CompareTargets); ok {
+			continue
+		}
+		if at, ok := findHost(q.Hosts, t.Host); ok {
+			found = append(found, q.Find(&q.Hosts[at], t.Kind()))
+		}
 	}
+	return found
+}
+
+// findHost returns where a host is.
+func findHost(hosts []vote.Host, name string) (at int, ok bool) {
+	return slices.BinarySearchFunc(hosts, name, func(h vote.Host, name string) int { return compareNames(h.Name, name) })
 }
 
 // A verdict is what was decided.
@@ -189,13 +210,17 @@ type verdict struct {
 	changed bool            // down is not what it was
 	confirm []health.Target // down, and only doubtful as seen here
 	next    time.Time       // when an order ends; zero: none does
+
+	fell, rose []vote.Finding // what has gone down and up, and by which votes
 }
 
 // decide decides.
 func (c *council) decide(now time.Time) (v verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := vote.Decide(c.question(now))
+	q := c.question(now)
+	d := vote.Decide(&q.Question)
+	v.fell, v.rose = q.without(d.Down, c.decision.Down), q.without(c.decision.Down, d.Down)
 	v.changed = !slices.Equal(d.Down, c.decision.Down) || c.down == nil
 	v.down, v.next = d.Down, c.drains.Next()
 	if v.changed || len(d.Drained) != len(c.decision.Drained) {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
@@ -40,7 +39,7 @@ func (c *Cluster) Votes(host string) (*HostVotes, error) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, ok := slices.BinarySearchFunc(s.hosts, host, func(h vote.Host, name string) int { return compareNames(h.Name, name) })
+	at, ok := findHost(s.hosts, host)
 	if !ok {
 		return nil, fmt.Errorf("there is no host %.60q", host)
 	}

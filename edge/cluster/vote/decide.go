@@ -168,11 +168,12 @@ func (d *Decision) limit(against []finding, all areas, share float64) {
 			d.Kept = append(d.Kept, f.Target)
 		}
 	}
-	slices.SortFunc(d.Down, compareTargets)
-	slices.SortFunc(d.Kept, compareTargets)
+	slices.SortFunc(d.Down, CompareTargets)
+	slices.SortFunc(d.Kept, CompareTargets)
 }
 
-func compareTargets(a, b health.Target) int {
+// CompareTargets orders targets by host, then by kind, as lists of a decision are.
+func CompareTargets(a, b health.Target) int {
 	return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Kind(), b.Kind()))
 }
 

@@ -294,6 +294,11 @@ func (f *fleet) steady(d time.Duration, edges []*clusterEdge, want []string) {
 	for end := time.Now().Add(d); time.Now().Before(end); <-tick.C {
 		for _, e := range edges {
 			if got := f.listed(e); got != nil && !slices.Equal(got, want) {
+				for _, name := range want {
+					if !slices.Contains(got, name) {
+						f.t.Logf("%s", f.page(e, 9090, "/cluster/votes?host="+name))
+					}
+				}
 				f.t.Fatalf("%s lists %v\nwant %v\n%s", e.name, got, want, f.page(e, 9090, "/cluster"))
 			}
 		}
