@@ -58,14 +58,15 @@ type Host struct {
 	Upstream string `json:"upstream,omitempty" yaml:"upstream"`
 
 	// PullAddresses are the addresses and names it pulls from, for the ACL of
-	// its upstream.
+	// its upstream. Prefixes shorter than /24 or, of IPv6, /48 are given by
+	// administrators only.
 	PullAddresses []string `json:"pull_addresses,omitempty" yaml:"pull_addresses"`
 
 	// PullSecret is what other mirrors need to pull from it, encrypted by
 	// [SecretKey.Seal] with the host's key as its context.
 	PullSecret string `json:"pull_secret,omitempty" yaml:"pull_secret"`
 
-	// Contacts are told beside those of the site.
+	// Contacts are told beside those of the site: at most 50.
 	Contacts []string `json:"contacts,omitempty" yaml:"contacts"`
 
 	// Carries are the categories it carries.

@@ -14,10 +14,11 @@ type Site struct {
 	// administer several sites.
 	Admins []string `json:"admins,omitempty" yaml:"admins"`
 
-	// Contacts are mail addresses that are told of releases and of trouble.
+	// Contacts are mail addresses that are told of releases and of trouble: at most
+	// 50.
 	Contacts []string `json:"contacts,omitempty" yaml:"contacts"`
 
-	// Webhooks are URLs that are told the same, as JSON.
+	// Webhooks are URLs that are told the same, as JSON: at most 10.
 	Webhooks []string `json:"webhooks,omitempty" yaml:"webhooks"`
 
 	// Private makes all hosts private.
