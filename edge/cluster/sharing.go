@@ -2,7 +2,10 @@ package cluster
 
 import (
 	"bytes"
+	"context"
+	"net"
 	"net/netip"
+	"time"
 )
 
 // A Sharer is another edge that is alive and shares snapshots.
@@ -21,6 +24,29 @@ func (c *Cluster) Sharers(group uint32) (all []Sharer) {
 	for _, m := range c.members {
 		if m.alive && m.meta.Share != 0 && m.meta.Group == group && m.name != c.Name {
 			all = append(all, Sharer{m.name, m.meta.Region, netip.AddrPortFrom(m.address.Addr(), m.meta.Share), m.meta.Snapshot})
+		}
+	}
+	return all
+}
+
+// Seeds returns where the edges of Join may share snapshots: at ports that are as
+// far from those of Join as this edge's own are from one another. It asks for
+// names for five seconds at most.
+func (c Config) Seeds(ctx context.Context) (all []netip.AddrPort) {
+	c = c.WithDefaults()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, where := range c.Join {
+		host, port, err := splitJoin(where, c.Listen.Port())
+		if err != nil {
+			continue // it was checked
+		}
+		addresses, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // one that does not resolve is no seed
+		for _, a := range addresses {
+			at := netip.AddrPortFrom(a.Unmap(), port+c.Share.Port()-c.Listen.Port())
+			if at.Addr() != c.Advertise.Addr() || at.Port() != c.Share.Port() {
+				all = append(all, at)
+			}
 		}
 	}
 	return all

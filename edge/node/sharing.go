@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"hash/fnv"
+	"math"
 	"strings"
 	"sync"
 
@@ -17,6 +18,7 @@ type sharing struct {
 
 	group uint32
 	keys  [][]byte // as they were at the start
+	seeds []share.Peer
 }
 
 // newSharing has the edge share what it gets from a control plane, if it is in a
@@ -60,10 +62,14 @@ func (n *Node) secrets() [][]byte {
 	return n.sharing.keys
 }
 
-// others returns the edges that share with this one.
+// others returns the edges that share with this one. An edge joins the cluster
+// once it has a snapshot; the first one it may have from those it is to join.
 func (n *Node) others() (all []share.Peer) {
 	c := n.peers.cluster()
-	if c == nil {
+	switch {
+	case c == nil && n.remote.Latest() == nil:
+		return n.sharing.seeds
+	case c == nil:
 		return nil
 	}
 	for _, m := range c.Sharers(n.sharing.group) {
@@ -79,11 +85,21 @@ func (s *sharing) tell(m *cluster.Meta) {
 	}
 }
 
+// findSeeds finds edges that may have a first snapshot.
+func (n *Node) findSeeds(ctx context.Context) {
+	for _, at := range n.config.Cluster.Seeds(ctx) {
+		n.sharing.seeds = append(n.sharing.seeds, share.Peer{Name: at.String(), Address: at, Version: math.MaxUint64, Seed: true})
+	}
+}
+
 // followRemote follows the control plane, and shares, until ctx ends.
 func (n *Node) followRemote(ctx context.Context) {
 	var work sync.WaitGroup
 	defer work.Wait()
 	if n.sharing.Share != nil {
+		if n.remote.Latest() == nil {
+			n.findSeeds(ctx)
+		}
 		work.Go(func() {
 			if err := n.sharing.Run(ctx); err != nil {
 				n.log.Error("other edges get no snapshots here", "error", err)

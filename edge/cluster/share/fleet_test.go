@@ -2,6 +2,7 @@ package share_test
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/waypost/waypost/edge/cluster/share"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/edge/source"
 )
 
 // TestFleet publishes to 20 edges: the control plane sends two snapshots and
@@ -125,6 +127,44 @@ func TestAway(t *testing.T) {
 	back.until(t, 2)
 	t.Logf("caught up after %v", time.Since(began))
 	if got := back.remote.Counters(); got.Manifests != 1 || got.FromPeers != got.Sections || got.Current {
+		t.Errorf("counted %+v", got)
+	}
+}
+
+// TestSeeds has new edges that know no more than addresses: one gets its first
+// snapshot from there, also while the control plane is away; one whose seeds are
+// of no use gets it from the control plane.
+func TestSeeds(t *testing.T) {
+	c := newControl(t)
+	s := synth.Inputs(synth.Small(1)).Snapshot
+	s.Version = 1
+	c.publish(t, s)
+	edges, _ := fleet(t, c, 3)
+	seeds, useless := &gossip{edges: map[string]share.Peer{}}, &gossip{edges: map[string]share.Peer{}}
+	for _, e := range edges {
+		e.until(t, 1)
+		seeds.tell(share.Peer{Name: e.Address().String(), Address: e.Address(), Version: math.MaxUint64, Seed: true})
+		at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 1)
+		useless.tell(share.Peer{Name: at.String(), Address: at, Version: math.MaxUint64, Seed: true})
+	}
+	boot := func(name string, g *gossip) source.RemoteCounters {
+		e := newEdge(t, c.URL, name, "eu", t.TempDir(), g)
+		g.forget(name)
+		e.start(t, &gossip{edges: map[string]share.Peer{}})
+		began := time.Now()
+		e.until(t, 1)
+		t.Logf("%s has it after %v", name, time.Since(began))
+		return e.remote.Counters()
+	}
+	if got := boot("new", seeds); got.FromPeers != got.Sections || got.Sections == 0 {
+		t.Errorf("counted %+v", got)
+	}
+	if got := boot("misled", useless); got.FromPeers != 0 || got.Sections == 0 {
+		t.Errorf("counted %+v", got)
+	}
+	c.CloseClientConnections()
+	c.Close()
+	if got := boot("cut off", seeds); got.FromPeers != got.Sections || got.Manifests != 1 {
 		t.Errorf("counted %+v", got)
 	}
 }

@@ -106,13 +106,14 @@ func (s *Share) sources(p *plan, version uint64) []source {
 	if !p.leads() {
 		all = append(all, source{p.ranked[p.parent], true})
 	}
-	var rest []Peer
-	for i, peer := range p.ranked {
-		switch {
-		case i == p.self:
-		case i < leaders:
+	for i, peer := range p.ranked[:min(leaders, len(p.ranked))] {
+		if i != p.self {
 			all = append(all, source{peer, !p.leads()})
-		case version > 0 && peer.Version >= version:
+		}
+	}
+	var rest []Peer
+	for _, peer := range s.peers() {
+		if version > 0 && peer.Version >= version {
 			rest = append(rest, peer)
 		}
 	}

@@ -33,6 +33,9 @@ func newPlan(manifest wire.Hash, self Peer, peers []Peer) *plan {
 	}
 	var all []scored
 	for _, p := range append([]Peer{self}, peers...) {
+		if p.Seed {
+			continue
+		}
 		sum := sha256.Sum256(append(manifest[:len(manifest):len(manifest)], p.Name...))
 		all = append(all, scored{binary.BigEndian.Uint64(sum[:]), p})
 	}

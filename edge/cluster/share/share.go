@@ -61,6 +61,10 @@ type Peer struct {
 	Region  string
 	Address netip.AddrPort // where it shares
 	Version uint64         // of the snapshot that it has; 0: none
+
+	// Seed is set where no more than the address is known, and that may be of
+	// no use: nobody waits for it.
+	Seed bool
 }
 
 // again is how often opening the socket is tried.

@@ -166,6 +166,12 @@ func (g *gossip) tell(p share.Peer) {
 	g.edges[p.Name] = p
 }
 
+func (g *gossip) forget(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.edges, name)
+}
+
 func (g *gossip) without(name string) (peers []share.Peer) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
