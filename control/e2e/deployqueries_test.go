@@ -166,8 +166,9 @@ func (p *plane) wholeEdge(t *testing.T, admin string) {
 	bmp := port(t)
 	_, bmpPort, _ := strings.Cut(bmp, ":")
 	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(dir, "edge.token"))
+	file(t, output(t, waypost, "cluster", "keys", "generate"), dir, "gossip.key")
 	config := file(t, strings.NewReplacer("CONTROL", p.address, "KEY", said.FindStringSubmatch(p.process.text())[1], "HTTP", port(t),
-		"DNS", port(t), "ADMIN", admin, "GOSSIP", port(t), "BGP", bgp, "BMP", bmp).Replace(`edge:
+		"DNS", port(t), "ADMIN", admin, "GOSSIP", port(t), "SHARE", port(t), "BGP", bgp, "BMP", bmp).Replace(`edge:
   name: edge1
   data_dir: data
   source:
@@ -185,7 +186,7 @@ func (p *plane) wholeEdge(t *testing.T, admin string) {
     listen: ["DNS"]
     zones: [{name: m.test, ns: {ns1.m.test: [127.0.0.1]}, mirrors: [{name: "@", path: pub/os}]}]
   health: {}
-  cluster: {listen: "GOSSIP"}
+  cluster: {listen: "GOSSIP", share: "SHARE", key_files: [gossip.key]}
   anycast:
     local_asn: 64512
     router_id: 192.0.2.1
