@@ -217,6 +217,9 @@ func (n *Node) clusterPages(all *http.ServeMux) {
 		}
 		writePage(w, votes)
 	})
+	if n.sharing.Share != nil {
+		mux.HandleFunc("GET /cluster/share", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.sharing.Status()) })
+	}
 	mux.HandleFunc("GET /cluster/keys", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.cluster().Keys()) })
 	order := func(path string, do func(r *http.Request) error, then func() any) {
 		mux.HandleFunc("POST /cluster/"+path, func(w http.ResponseWriter, r *http.Request) {

@@ -113,6 +113,14 @@ func TestSharing(t *testing.T) {
 		peers += metric(t, client, at, `waypost_control_sections_total\{from="peer"\}`)
 		sent += metric(t, client, at, `waypost_share_sent_total\{kind="section"\}`)
 	}
+	page, err := client.Get("http://" + admin[0] + "/cluster/share")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close() //nolint:errcheck // only read
+	if text, _ := io.ReadAll(page.Body); !strings.Contains(string(text), `"name": "edge3"`) {
+		t.Errorf("the page says %s", text)
+	}
 	if peers == 0 || sent < peers {
 		t.Errorf("%v sections came from others, who sent %v", peers, sent)
 	}

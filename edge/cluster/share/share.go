@@ -122,15 +122,17 @@ type counters struct {
 
 // Counters are what a [Share] counted since it was made.
 type Counters struct {
-	Manifests, Sections, Bytes uint64 // that were sent to peers
-	Connections                uint64 // that peers opened
-	Refused                    uint64 // connections by whoever has no key of the gossip, or speaks another language
-	Busy                       uint64 // connections and requests that were too many
-	Asked                      uint64 // requests to peers
-	Lacked                     uint64 // of these, those that the peer did not have
-	Failed                     uint64 // of these, those without an answer in time
-	Wrong                      uint64 // of these, those with other bytes than were asked for
-	LeftAlone                  int    // peers that are not asked now
+	Manifests   uint64 `json:"manifests"`   // that were sent to peers
+	Sections    uint64 `json:"sections"`    // likewise
+	Bytes       uint64 `json:"bytes"`       // of both
+	Connections uint64 `json:"connections"` // that peers opened
+	Refused     uint64 `json:"refused"`     // connections by whoever has no key of the gossip, or speaks another language
+	Busy        uint64 `json:"busy"`        // connections that were too many
+	Asked       uint64 `json:"asked"`       // requests to peers
+	Lacked      uint64 `json:"lacked"`      // of these, those that the peer did not have
+	Failed      uint64 `json:"failed"`      // of these, those without an answer in time
+	Wrong       uint64 `json:"wrong"`       // of these, those with other bytes than were asked for
+	LeftAlone   int    `json:"left_alone"`  // peers that are not asked now
 }
 
 // New makes a Share that does not listen yet.
