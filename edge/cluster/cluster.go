@@ -239,10 +239,10 @@ func (c *Cluster) decide(ctx context.Context) {
 // report logs what has gone down or up.
 func (c *Cluster) report(v *verdict) {
 	for _, f := range v.fell {
-		c.Log.Warn("mirror is down", "host", f.Target.Host, "kind", f.Target.Kind().String(), "votes", f.Votes, "against", f.Against, "firm", f.Firm)
+		c.Log.Warn("mirror is down", "host", f.Target.Host, "kind", f.Target.Kind().String(), "observers", f.Observers, "votes", f.Votes, "against", f.Against, "firm", f.Firm)
 	}
 	for _, f := range v.rose {
-		c.Log.Info("mirror is up", "host", f.Target.Host, "kind", f.Target.Kind().String(), "votes", f.Votes, "against", f.Against, "firm", f.Firm)
+		c.Log.Info("mirror is up", "host", f.Target.Host, "kind", f.Target.Kind().String(), "observers", f.Observers, "votes", f.Votes, "against", f.Against, "firm", f.Firm)
 	}
 }
 

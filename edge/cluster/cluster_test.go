@@ -281,3 +281,26 @@ func TestRotation(t *testing.T) {
 		t.Error("the last key is removed")
 	}
 }
+
+// TestSameName has a second edge with the name of another: it is refused, and
+// the first one stays. When the first one has died, the name can move.
+func TestSameName(t *testing.T) {
+	a := start(t, "a", Config{})
+	b := start(t, "b", Config{}, a)
+	eventually(t, "both are members", func() bool { return a.sees(2) && b.sees(2) })
+	at := b.Address()
+	second := start(t, "b", Config{}, a)
+	b.saw(vote.Good)
+	second.saw(vote.Failing)
+	eventually(t, "the conflict is counted", func() bool { return a.Counters().Conflicts > 0 })
+	if m := a.Members(); len(m) != 2 || m[1].Address != at {
+		t.Errorf("%+v", m)
+	}
+	before := a.Counters().Heard
+	tick := time.NewTicker(2 * time.Second)
+	<-tick.C
+	tick.Stop()
+	if n := a.Counters().Heard - before; n > 100 {
+		t.Errorf("%d messages in 2 seconds: they shout", n)
+	}
+}

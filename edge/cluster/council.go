@@ -24,6 +24,7 @@ type council struct {
 	roll     *vote.Roll
 	hosts    []vote.Host            // by name
 	own      map[string]vote.Sights // of hosts, as seen here
+	renewed  time.Time              // when an earlier life was last heard of
 	decision vote.Decision
 	down     map[health.Target]bool // by decision on votes, not by order
 }
@@ -64,7 +65,12 @@ func (c *council) see(seen []vote.Seen, abstains [health.Kinds]bool) (tell []vot
 	return tell
 }
 
-// Heard is what came of a message from others.
+// renewPause is the time between two renewals of all own reports. One is enough
+// for an edge that starts anew; but of two edges with one name, each would take
+// the other for its earlier life, and both would shout as fast as they can.
+const renewPause = 10 * time.Second
+
+// heard is what came of a message from others.
 type heard struct {
 	news    vote.Message    // what was not known, for those who have not heard it yet
 	renewed []vote.Report   // all own reports, since an earlier life of this edge is remembered
@@ -78,9 +84,12 @@ func (c *council) hear(m *vote.Message, now time.Time) (h heard) {
 	renewed := false
 	for i := range m.Reports {
 		r := &m.Reports[i]
+		if r.Observer == c.self && now.Sub(c.renewed) < renewPause {
+			continue
+		}
 		switch c.book.Merge(r) {
 		case vote.Renewed:
-			renewed = true
+			renewed, c.renewed = true, now
 		case vote.News:
 			h.news.Reports = append(h.news.Reports, *r)
 			h.look = append(h.look, c.contradicts(r)...)
@@ -222,7 +231,7 @@ func (c *council) decide(now time.Time) (v verdict) {
 	d := vote.Decide(&q.Question)
 	v.fell, v.rose = q.without(d.Down, c.decision.Down), q.without(c.decision.Down, d.Down)
 	v.changed = !slices.Equal(d.Down, c.decision.Down) || c.down == nil
-	v.down, v.next = d.Down, c.drains.Next()
+	v.down, v.next = d.Down, c.drains.Next(now)
 	if v.changed || len(d.Drained) != len(c.decision.Drained) {
 		c.down = make(map[health.Target]bool, len(d.Down))
 		for _, t := range d.Down {

@@ -233,7 +233,7 @@ func (s *simulation) learnt(e *simEdge, r *vote.Report) {
 	}
 	q := vote.Question{Book: e.council.book}
 	h := &s.hosts[slices.IndexFunc(s.hosts, func(h vote.Host) bool { return h.Name == r.Host })]
-	if f := q.Find(h, 1); f.Down(2) {
+	if f := q.Find(h, 1); f.Down(2, false) {
 		e.down[r.Host] = true
 		s.decided[r.Host] = append(s.decided[r.Host], s.now-died)
 	}

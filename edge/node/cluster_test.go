@@ -55,8 +55,8 @@ func startClustered(t *testing.T, config string) string {
 	go func() { done <- n.Run(ctx) }()
 	t.Cleanup(func() {
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
+		if bad := <-done; bad != nil {
+			t.Error(bad)
 		}
 	})
 	select {

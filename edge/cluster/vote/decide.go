@@ -32,7 +32,7 @@ type Question struct {
 	// down, or its votes do not count. Nil: none is.
 	Drained func(name string, edge bool) bool
 
-	// Before reports what was decided last, for targets on which nobody votes.
+	// Before reports what was decided last, for observers who have no opinion.
 	Before func(health.Target) bool
 }
 
@@ -46,15 +46,29 @@ type Decision struct {
 
 // A Finding is how the votes on one target stand.
 type Finding struct {
-	Target  health.Target
-	Votes   int // observers that count
-	Against int // of these, those whose probes fail
-	Firm    int // of these, those that have seen it often enough to be sure
+	Target    health.Target
+	Observers int // that count: those who abstain or are drained do not
+	Votes     int // of these, those who have an opinion
+	Against   int // of these, those whose probes fail
+	Firm      int // of these, those that have seen it often enough to be sure
 }
 
-// Down reports whether the votes call the target down.
-func (f *Finding) Down(fall int) bool {
-	return 2*f.Firm > f.Votes || 2*f.Against > f.Votes && f.Against >= max(fall, 2)
+// Down reports whether the votes call the target down. Observers who have no
+// opinion are for what was decided before, unless all others agree that the
+// target is up.
+func (f *Finding) Down(fall int, before bool) bool {
+	as := 0
+	if before {
+		if f.Against == 0 && f.Votes > 0 {
+			return false
+		}
+		if f.Observers == 0 {
+			return true
+		}
+		as = f.Observers - f.Votes
+	}
+	enough := func(votes int) bool { return 2*(votes+as) > f.Observers }
+	return enough(f.Firm) || f.Against >= max(fall, 2) && enough(f.Against)
 }
 
 // Find counts the votes on one kind of a host.
@@ -90,25 +104,31 @@ func (q *Question) poll(h *Host, known voters) (all [health.Kinds]Finding) {
 	}
 	for _, name := range h.Observers {
 		v := q.voter(name, known)
-		if v.of == nil {
-			continue
+		var sights Sights
+		if v.of != nil {
+			sights = v.of.reports[h.Name].sights
 		}
-		e, ok := v.of.reports[h.Name]
 		for k := range all {
-			if !ok || e.sights[k].State == Unseen || v.abstains[k] {
-				continue
-			}
-			f := &all[k]
-			f.Votes++
-			if e.sights[k].State >= Doubtful {
-				f.Against++
-			}
-			if e.sights[k].State == Failing {
-				f.Firm++
+			if !v.abstains[k] {
+				all[k].count(sights[k].State)
 			}
 		}
 	}
 	return all
+}
+
+// count counts an observer.
+func (f *Finding) count(s State) {
+	f.Observers++
+	if s != Unseen {
+		f.Votes++
+	}
+	if s >= Doubtful {
+		f.Against++
+	}
+	if s == Failing {
+		f.Firm++
+	}
 }
 
 func (q *Question) drained(name string, edge bool) bool {
@@ -131,13 +151,11 @@ func Decide(q *Question) Decision {
 			case out:
 				d.Drained = append(d.Drained, f.Target)
 				d.Down = append(d.Down, f.Target)
-			case f.Votes == 0:
-				d.Unseen++
-				if q.Before != nil && q.Before(f.Target) {
-					against = append(against, finding{f, h})
-				}
-			case f.Down(q.Fall):
+			case f.Down(q.Fall, q.Before != nil && q.Before(f.Target)):
 				against = append(against, finding{f, h})
+			}
+			if h.Kinds[k] && f.Votes == 0 {
+				d.Unseen++
 			}
 		}
 	}

@@ -64,11 +64,11 @@ func TestMajority(t *testing.T) {
 		{"d", 2, false},
 		{"fg", 2, false},
 		{"ff", 2, true},
-		{"f----", 2, true},
+		{"f----", 2, false},
 		{"fg---", 2, false},
-		{"fgg--", 2, false},
+		{"fff--", 2, true}, {"dff--", 2, true},
 		{"-----", 2, false},
-		{"ff-g-", 2, true},
+		{"ff-g-", 2, false},
 		{"dd", 2, true},
 		{"ddd", 3, true},
 		{"dd-", 3, false},
@@ -88,26 +88,43 @@ func TestMajority(t *testing.T) {
 	}
 }
 
+// TestStatusQuo: observers who have no opinion are for what was decided before.
+func TestStatusQuo(t *testing.T) {
+	for _, x := range []struct {
+		votes string
+		want  bool // where the host was down before
+	}{
+		{"ffggg", false}, {"ff-gg", true}, {"f--gg", true}, {"f-ggg", false}, {"-----", true}, {"gg---", false}, {"f----", true},
+		{"ddg--", true}, {"d----", true}, {"d-ggg", false}, {"g", false}, {"-", true}, {"", true},
+	} {
+		q := election(x.votes)
+		q.Before = func(health.Target) bool { return true }
+		if d := vote.Decide(q); (len(d.Down) == 1) != x.want {
+			t.Errorf("%q: %+v, want down %v", x.votes, d, x.want)
+		}
+	}
+}
+
 // TestAbstain: an observer that is cut off does not count, nor one that is
 // drained; where nobody counts, all stays as it was.
 func TestAbstain(t *testing.T) {
-	q := election("ffg", "ggg", "ff-", "---")
+	q := election("ffg", "ggg", "fff", "--f")
 	report(q.Book, "a", "", vote.Failing)
-	if d := vote.Decide(q); down(&d) != "h2" || d.Unseen != 1 {
+	if d := vote.Decide(q); down(&d) != "h2" || d.Unseen != 0 {
 		t.Errorf("%+v", d)
 	}
 	q.Drained = func(name string, edge bool) bool { return edge && name == "b" }
 	d := vote.Decide(q)
-	if down(&d) != "" || d.Unseen != 2 {
-		t.Errorf("%+v", d)
-	}
-	q.Before = func(t health.Target) bool { return t.Host == "h2" || t.Host == "h0" }
-	if d = vote.Decide(q); down(&d) != "h2" {
+	if down(&d) != "h2 h3" || d.Unseen != 0 {
 		t.Errorf("%+v", d)
 	}
 	report(q.Book, "b", "", vote.Failing)
 	report(q.Book, "c", "", vote.Failing)
-	if d = vote.Decide(q); down(&d) != "h0 h2" || d.Unseen != 4 {
+	if d = vote.Decide(q); down(&d) != "" || d.Unseen != 4 {
+		t.Errorf("%+v", d)
+	}
+	q.Before = func(t health.Target) bool { return t.Host == "h2" || t.Host == "h0" }
+	if d = vote.Decide(q); down(&d) != "h0 h2" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -161,7 +178,7 @@ func TestDecide(t *testing.T) {
 			h := q.Hosts[slices.IndexFunc(q.Hosts, func(h vote.Host) bool { return h.Name == target.Host })]
 			taken[string(h.Country[:])]++
 			taken[string(h.Continent[:])]++
-			if f := q.Find(&h, 0); f != slowFind(q, &h) || !f.Down(q.Fall) {
+			if f := q.Find(&h, 0); f != slowFind(q, &h) || !f.Down(q.Fall, false) {
 				t.Fatalf("seed %d: %+v is down", seed, f)
 			}
 		}
@@ -180,13 +197,16 @@ func TestDecide(t *testing.T) {
 func slowFind(q *vote.Question, h *vote.Host) vote.Finding {
 	f := vote.Finding{Target: health.Kind(0).Of(h.Name)}
 	for _, o := range h.Observers {
-		switch s := q.Book.Sights(o, h.Name)[0].State; {
-		case q.Book.Abstains(o, 0):
-		case s == vote.Good:
+		if q.Book.Abstains(o, 0) {
+			continue
+		}
+		f.Observers++
+		switch q.Book.Sights(o, h.Name)[0].State {
+		case vote.Good:
 			f.Votes++
-		case s == vote.Doubtful:
+		case vote.Doubtful:
 			f.Votes, f.Against = f.Votes+1, f.Against+1
-		case s == vote.Failing:
+		case vote.Failing:
 			f.Votes, f.Against, f.Firm = f.Votes+1, f.Against+1, f.Firm+1
 		}
 	}

@@ -106,7 +106,8 @@ func (d *Drains) All(now time.Time) []Drain {
 }
 
 // Next returns when the next order ends; zero if there is none.
-func (d *Drains) Next() (next time.Time) {
+func (d *Drains) Next(now time.Time) (next time.Time) {
+	d.expire(now)
 	for _, o := range d.orders {
 		if next.IsZero() || o.ends.Before(next) {
 			next = o.ends

@@ -34,7 +34,7 @@ func TestDrain(t *testing.T) {
 	if now = now.Add(2 * time.Second); a.Has(now, "h", false) || b.Has(now.Add(skew), "h", false) {
 		t.Error("not over")
 	}
-	if len(a.All(now)) != 0 || !a.Next().IsZero() {
+	if len(a.All(now)) != 0 || !a.Next(now).IsZero() {
 		t.Error("not forgotten")
 	}
 }

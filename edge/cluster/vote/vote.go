@@ -14,12 +14,12 @@
 // incarnation, and all of the old one are void.
 //
 // From equal books and equal members, [Decide] makes equal decisions. A target
-// is down when more than half of its observers say so. Those that have not
-// looked yet, or that abstain from the kind since they are cut off themselves,
-// do not count; where nobody counts, what was decided before stays. A failure
-// that was seen once only counts too, when those of several observers together
-// are as many as one alone must see: probes from different places are worth
-// more than two from the same one.
+// is down when more than half of its observers say so, without those that
+// abstain from the kind since they are cut off themselves. Those that have not
+// looked yet are for what was decided before: an observer that comes or goes
+// changes nothing by that. A failure that was seen once only counts too, when
+// those of several observers together are as many as one alone must see: probes
+// from different places are worth more than two from the same one.
 //
 // Nothing here is safe for more than one goroutine; edge/cluster has a lock
 // around it. A decision on 1,000 hosts of 4 targets with 5 observers each takes

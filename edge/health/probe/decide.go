@@ -19,8 +19,9 @@ const (
 // A kind is the state of one scheme over one family.
 type kind struct {
 	abstaining bool
-	capped     int // failing targets that stay up
-	doubted    int // targets to be probed anew
+	capped     int  // failing targets that stay up
+	doubted    int  // targets to be probed anew
+	unable     bool // to probe any: this machine lacks the family
 }
 
 // abstains reports whether the target's kind abstains.
@@ -30,8 +31,11 @@ func (p *Prober) abstains(t *target) bool { return p.kinds[t.kind()].abstaining 
 // While it does, failures do not count: when it ends, each target has to fail
 // anew. The caller holds the mutex.
 func (p *Prober) weigh(k health.Kind, now time.Time) {
-	counted, failed, unrouted := 0, 0, 0
+	counted, failed, unrouted, local := 0, 0, 0, 0
 	for _, t := range p.targets {
+		if t.kind() == k && t.result.Verdict == Local {
+			local++
+		}
 		if t.kind() != k || !t.counts() {
 			continue
 		}
@@ -43,6 +47,7 @@ func (p *Prober) weigh(k health.Kind, now time.Time) {
 			unrouted++
 		}
 	}
+	p.kinds[k].unable = counted == 0 && local > 0
 	share := cutOff
 	if p.kinds[k].abstaining {
 		share = backAgain

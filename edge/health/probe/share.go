@@ -136,7 +136,12 @@ func (p *Prober) tell(t *target) {
 
 // sight returns what this edge sees of a target.
 func (t *target) sight() vote.Sight {
-	if t.gone || !t.exists() || !t.counts() {
+	switch {
+	case t.gone:
+		return vote.Sight{}
+	case !t.exists(): // what nobody can reach is not down
+		return vote.Sight{State: vote.Good, Verdict: uint8(t.result.Verdict)}
+	case !t.counts():
 		return vote.Sight{}
 	}
 	s := vote.Sight{
@@ -160,7 +165,7 @@ func (p *Prober) share() {
 	p.mu.Lock()
 	var abstains [health.Kinds]bool
 	for k := range p.kinds {
-		abstains[k] = p.kinds[k].abstaining || p.kinds[k].doubted > 0
+		abstains[k] = p.kinds[k].abstaining || p.kinds[k].doubted > 0 || p.kinds[k].unable
 	}
 	changed := abstains != p.told
 	if changed { // what was seen meanwhile counts now, or no longer

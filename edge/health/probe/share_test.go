@@ -214,3 +214,26 @@ func TestHosts(t *testing.T) {
 		t.Error("it probes what others do")
 	}
 }
+
+// TestUnable: who lacks an address of the family abstains from it.
+func TestUnable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := sharing(t, "a", "b")
+		w.set(Local, "a", "b")
+		abstains := func() bool {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.abstains[0]
+		}
+		w.set(OK, "a")
+		w.after(t, 2*interval)
+		if abstains() || len(l.of(vote.Good)) != 1 {
+			t.Errorf("abstains %v, good %v", abstains(), l.of(vote.Good))
+		}
+		w.set(NoAddress, "a") // nobody can reach it: it is not down
+		w.after(t, 2*interval)
+		if !abstains() || len(l.of(vote.Good)) != 1 {
+			t.Errorf("abstains %v, good %v", abstains(), l.of(vote.Good))
+		}
+	})
+}
