@@ -186,15 +186,26 @@ func (s *Service) PublicKey() string {
 	return wire.FormatPublicKey(public)
 }
 
-// Listen opens the listener, so that Addr can be asked before Run.
+// Listen opens the listeners, so that Addr can be asked before Run.
 func (s *Service) Listen(ctx context.Context) error {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", s.config.Listen.String())
+	return s.ListenBy(ctx, new(net.ListenConfig).Listen)
+}
+
+// ListenBy is Listen by a function that may have the listeners already: of the
+// process before.
+func (s *Service) ListenBy(ctx context.Context, open func(ctx context.Context, network, address string) (net.Listener, error)) error {
+	l, err := open(ctx, "tcp", s.config.Listen.String())
 	if err != nil {
 		return fmt.Errorf("listening for the control plane on %s: %w", s.config.Listen, err)
 	}
 	s.listener = l
-	return s.listenAdmin(ctx)
+	if s.config.Admin == nil {
+		return nil
+	}
+	if s.admin, err = open(ctx, "tcp", s.config.Admin.Listen.String()); err != nil {
+		return fmt.Errorf("listening for the admin pages of the control plane on %s: %w", s.config.Admin.Listen, err)
+	}
+	return nil
 }
 
 // Addr returns where it listens.
@@ -226,23 +237,35 @@ func (s *Service) Run(ctx context.Context) error {
 
 // serve answers HTTP until ctx ends.
 func (s *Service) serve(ctx context.Context) error {
+	base, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
 	server := &http.Server{
 		Handler: behind(s.config.TrustedProxies, s.handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return base },
 	}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		defer time.AfterFunc(grace, cut).Stop() // those that wait for news
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if server.Shutdown(end) != nil {
 			_ = server.Close()
 		}
 	})
-	defer stop()
-	if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	err := server.Serve(s.listener)
+	if !stop() {
+		<-ended
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
+
+// grace is how long requests may go on that are being answered when the control
+// plane is told to stop.
+const grace = time.Second
 
 // quiet is how long a change waits for others before it is published.
 const quiet = 300 * time.Millisecond
