@@ -185,6 +185,6 @@ func (f *fetching) keep(s *wire.Section, b []byte) error {
 	if err := f.store.Put(s.Hash, b); err != nil {
 		return err
 	}
-	f.offer.came()
+	f.offer.came(s.Hash)
 	return nil
 }

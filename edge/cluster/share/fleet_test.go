@@ -24,17 +24,29 @@ func TestFleet(t *testing.T) {
 	announce(t, config, 20)
 }
 
-// BenchmarkMillion publishes a million files on a thousand hosts to 20 edges, of
-// which two compile them.
-func BenchmarkMillion(b *testing.B) {
-	config := synth.Config{Seed: 1, Hosts: 1000, Directories: 100_000, Categories: 4, HostSets: 2000, Files: 1_000_000}
-	for b.Loop() {
-		f := announce(b, config, 20)
-		b.ReportMetric(f.snapshots, "snapshots/publication")
-		b.ReportMetric(f.all.Seconds(), "s/publication")
-		b.ReportMetric(f.cpu.Seconds(), "cpu-s/publication")
-		b.ReportMetric(f.change.Seconds(), "s/change")
-		b.ReportMetric(float64(f.changeBytes), "B/change")
+// BenchmarkAnnounce publishes a million files on a thousand hosts to 20 edges, of
+// which two compile them, and a small snapshot to a hundred.
+func BenchmarkAnnounce(b *testing.B) {
+	small := synth.Small(1)
+	small.Files, small.Directories, small.Hosts = 30_000, 3000, 100
+	for _, tt := range []struct {
+		name   string
+		config synth.Config
+		edges  int
+	}{
+		{"20 edges/1M files", synth.Config{Seed: 1, Hosts: 1000, Directories: 100_000, Categories: 4, HostSets: 2000, Files: 1_000_000}, 20},
+		{"100 edges/30k files", small, 100},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			for b.Loop() {
+				f := announce(b, tt.config, tt.edges)
+				b.ReportMetric(f.snapshots, "snapshots/publication")
+				b.ReportMetric(f.all.Seconds(), "s/publication")
+				b.ReportMetric(f.cpu.Seconds(), "cpu-s/publication")
+				b.ReportMetric(f.change.Seconds(), "s/change")
+				b.ReportMetric(float64(f.changeBytes), "B/change")
+			}
+		})
 	}
 }
 

@@ -56,27 +56,27 @@ func hostile(t *testing.T, key []byte, answer http.HandlerFunc) netip.AddrPort {
 // shelf is a holder with one section and one manifest.
 type shelf struct {
 	manifest, section []byte
-	coming            atomic.Bool
-	changed           chan struct{}
+	coming            atomic.Pointer[chan struct{}] // closed when the section is here
 }
 
 func (s *shelf) Latest() []byte { return s.manifest }
 
-func (s *shelf) Manifest(h wire.Hash) []byte {
+func (s *shelf) Manifest(h wire.Hash) ([]byte, <-chan struct{}) {
 	if wire.HashOf(s.manifest) == h {
-		return s.manifest
+		return s.manifest, nil
 	}
-	return nil
+	return nil, make(chan struct{})
 }
 
-func (s *shelf) Section(h wire.Hash) ([]byte, bool) {
-	if wire.HashOf(s.section) == h && !s.coming.Load() {
-		return s.section, false
+func (s *shelf) Section(h wire.Hash) ([]byte, <-chan struct{}) {
+	if coming := s.coming.Load(); coming != nil {
+		return nil, *coming
 	}
-	return nil, s.coming.Load()
+	if wire.HashOf(s.section) == h {
+		return s.section, nil
+	}
+	return nil, nil
 }
-
-func (s *shelf) Changed() <-chan struct{} { return s.changed }
 
 // asker returns a Share that knows some peers, and has a shelf for them.
 func asker(t *testing.T, keys func() [][]byte, h share.Holder, peers ...share.Peer) *share.Share {
@@ -229,8 +229,8 @@ func TestNewer(t *testing.T) {
 // What is on its way is waited for; what is not here is not.
 func TestWaiting(t *testing.T) {
 	good := []byte("good")
-	h := &shelf{section: good, changed: make(chan struct{})}
-	h.coming.Store(true)
+	h, coming := &shelf{section: good}, make(chan struct{})
+	h.coming.Store(&coming)
 	s := asker(t, keys(1), h)
 	client := raw(t, identity(t, keys(1)()[0]))
 	get := func(path string) (int, string) {
@@ -265,8 +265,8 @@ func TestWaiting(t *testing.T) {
 	}
 	go func() {
 		<-time.After(50 * time.Millisecond)
-		h.coming.Store(false)
-		close(h.changed)
+		h.coming.Store(nil)
+		close(coming)
 	}()
 	if got, text := get(sections + "?wait=10s"); got != 200 || text != "good" {
 		t.Errorf("%d %q", got, text)

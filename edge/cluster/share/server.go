@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/waypost/waypost/edge/snapshot/wire"
@@ -58,7 +57,7 @@ func (s *Share) peersOnly(next http.Handler) http.Handler {
 }
 
 func (s *Share) serveLatest(w http.ResponseWriter, r *http.Request) {
-	s.serve(w, r, 0, &s.counters.manifests, func() ([]byte, awaited) { return s.Holder.Latest(), no })
+	s.serve(w, r, 0, http.StatusNotFound, func() ([]byte, <-chan struct{}) { return s.Holder.Latest(), nil })
 }
 
 func (s *Share) serveManifest(w http.ResponseWriter, r *http.Request) {
@@ -67,7 +66,7 @@ func (s *Share) serveManifest(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.serve(w, r, wait, &s.counters.manifests, func() ([]byte, awaited) { return s.Holder.Manifest(hash), perhaps })
+	s.serve(w, r, wait, http.StatusNotFound, func() ([]byte, <-chan struct{}) { return s.Holder.Manifest(hash) })
 }
 
 func (s *Share) serveSection(w http.ResponseWriter, r *http.Request) {
@@ -76,13 +75,7 @@ func (s *Share) serveSection(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	s.serve(w, r, wait, &s.counters.sections, func() ([]byte, awaited) {
-		b, coming := s.Holder.Section(hash)
-		if coming {
-			return b, surely
-		}
-		return b, no
-	})
+	s.serve(w, r, wait, http.StatusServiceUnavailable, func() ([]byte, <-chan struct{}) { return s.Holder.Section(hash) })
 }
 
 // parseRequest returns what is asked for, and for how long it can be waited for.
@@ -101,60 +94,51 @@ func parseRequest(r *http.Request) (hash wire.Hash, wait time.Duration, err erro
 	return hash, min(wait, longestWait), nil
 }
 
-// awaited is whether what is not here is going to be.
-type awaited int
-
-const (
-	no awaited = iota
-	perhaps
-	surely
-)
-
-// serve answers with what find returns. While that is nothing, but may come, it
-// waits. It is in memory only while it is sent.
-func (s *Share) serve(w http.ResponseWriter, r *http.Request, wait time.Duration, sent *atomic.Uint64, find func() ([]byte, awaited)) {
+// serve answers with what find returns. While that is nothing, but a channel, it
+// waits for that, and at last answers with the status late. What it sends is in
+// memory only while it is sent.
+func (s *Share) serve(w http.ResponseWriter, r *http.Request, wait time.Duration, late int, find func() ([]byte, <-chan struct{})) {
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
 	for {
-		changed := s.Holder.Changed()
-		n, coming := s.try(w, r, find)
-		if n > 0 {
-			sent.Add(1)
-			s.counters.bytes.Add(uint64(n))
+		sent, coming := s.try(w, r, find)
+		switch {
+		case sent:
+			return
+		case coming == nil:
+			http.Error(w, "it is not here", http.StatusNotFound)
 			return
 		}
-		if coming != no {
-			select {
-			case <-changed:
-				continue
-			case <-ctx.Done():
-			}
+		select {
+		case <-coming:
+		case <-ctx.Done():
+			http.Error(w, "it is not here yet", late)
+			return
 		}
-		if coming == surely {
-			http.Error(w, "it is on its way", http.StatusServiceUnavailable)
-		} else {
-			http.Error(w, "it is not here", http.StatusNotFound)
-		}
-		return
 	}
 }
 
-// try sends what is there, when it is this answer's turn, and returns how many
-// bytes that was.
-func (s *Share) try(w http.ResponseWriter, r *http.Request, find func() ([]byte, awaited)) (n int, coming awaited) {
+// try sends what is there, when it is this answer's turn.
+func (s *Share) try(w http.ResponseWriter, r *http.Request, find func() ([]byte, <-chan struct{})) (sent bool, coming <-chan struct{}) {
 	free := s.sending.take(r.Context(), addressOf(r))
 	if free == nil {
-		return 0, no // nobody is there any more
+		return true, nil // nobody is there any more
 	}
 	defer free()
 	b, coming := find()
 	if len(b) == 0 {
-		return 0, coming
+		return false, coming
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin + time.Duration(len(b)/slowest)*time.Second))
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Length", strconv.Itoa(len(b)))
-	n, _ = w.Write(b)
-	return max(n, 1), no // a peer that went away got its answer, too
+	n, _ := w.Write(b) // the peer may have gone
+	s.counters.bytes.Add(uint64(n))
+	if strings.HasPrefix(r.URL.Path, "/v1/sections/") {
+		s.counters.sections.Add(1)
+	} else {
+		s.counters.manifests.Add(1)
+	}
+	return true, nil
 }

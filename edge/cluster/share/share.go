@@ -76,15 +76,14 @@ type Holder interface {
 	// Latest returns the manifest in use, nil if there is none.
 	Latest() []byte
 
-	// Manifest returns the manifest of a hash, nil if it is not here.
-	Manifest(wire.Hash) []byte
+	// Manifest returns the manifest of a hash. If it is not here, it returns a
+	// channel that is closed when that may have changed.
+	Manifest(wire.Hash) (b []byte, changed <-chan struct{})
 
-	// Section returns verified bytes of a section, nil if it is not here, and
-	// whether it is on its way.
-	Section(wire.Hash) (b []byte, coming bool)
-
-	// Changed returns a channel that is closed when more is here than now.
-	Changed() <-chan struct{}
+	// Section returns verified bytes of a section, nil if it is not here. If it
+	// is on its way, it returns a channel that is closed when it is here, or will
+	// not come.
+	Section(wire.Hash) (b []byte, coming <-chan struct{})
 }
 
 // Options are what a [Share] works with. All but Log are required.
