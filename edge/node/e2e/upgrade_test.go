@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,12 +23,13 @@ import (
 // A lineage is an edge whose processes take the place of one another. They run
 // a binary of their own, so that it can be replaced.
 type lineage struct {
-	t                *testing.T
-	dir              string
-	http, dns, admin [2]string // addresses over IPv4 and IPv6; admin has one
-
+	t           *testing.T
+	dir         string
+	http, dns   [2]string // addresses over IPv4 and IPv6
+	admin       string
 	environment []string
-	extra       []*os.File
+	command     []string   // what starts the first process; none: nothing
+	extra       []*os.File // that it inherits
 }
 
 // newLineage writes the files of an edge and does not start it. more is added to
@@ -38,7 +40,7 @@ func newLineage(t *testing.T, more string) *lineage {
 	for i, at := range []string{"127.0.0.1", "::1"} {
 		l.http[i], l.dns[i] = freeAddrOf(t, at), freeAddrOf(t, at)
 	}
-	l.admin[0] = freeAddr(t)
+	l.admin = freeAddr(t)
 	write(t, l.file("catalog.yaml"), `categories: [{name: os, path: pub/os}]
 hosts: [{name: a, country: DE, addresses: [192.0.2.1, "2001:db8::1"], urls: {os: ["http://a.test/os"]}}]
 `)
@@ -57,7 +59,7 @@ func (l *lineage) configure(more string) {
     listen: [%q, %q]
     zones: [{name: m.test, ns: {ns1.m.test: [127.0.0.1]}, mirrors: [{name: "@", path: pub/os}]}]
   admin: {listen: %q}
-%s`, l.http[0], l.http[1], l.dns[0], l.dns[1], l.admin[0], more))
+%s`, l.http[0], l.http[1], l.dns[0], l.dns[1], l.admin, more))
 }
 
 func (l *lineage) file(name string) string { return filepath.Join(l.dir, name) }
@@ -81,7 +83,8 @@ func (l *lineage) start() *exec.Cmd {
 		l.t.Fatal(err)
 	}
 	defer out.Close() //nolint:errcheck // the process has it
-	cmd := exec.Command(l.file("waypost"), "run", "-c", l.file("edge.yaml"))
+	args := append(slices.Clone(l.command), l.file("waypost"), "run", "-c", l.file("edge.yaml"))
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Env, cmd.ExtraFiles = out, out, l.environment, l.extra
 	if err = cmd.Start(); err != nil {
 		l.t.Fatal(err)
@@ -91,7 +94,7 @@ func (l *lineage) start() *exec.Cmd {
 	return cmd
 }
 
-func (l *lineage) ready() bool { return (&edge{admin: l.admin[0]}).ready() }
+func (l *lineage) ready() bool { return (&edge{admin: l.admin}).ready() }
 
 // processes returns those that run, by the binary they were started from.
 func (l *lineage) processes() (pids []int) {
@@ -118,7 +121,7 @@ func (l *lineage) kill() {
 
 // upgrade asks the edge for an upgrade, and returns the processes' IDs.
 func (l *lineage) upgrade() (before, after int, err error) {
-	request, err := http.NewRequest(http.MethodPost, "http://"+l.admin[0]+"/upgrade", nil)
+	request, err := http.NewRequest(http.MethodPost, "http://"+l.admin+"/upgrade", nil)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -181,7 +184,7 @@ func TestUpgrades(t *testing.T) {
 	t.Logf("%d upgrades took %s, the slowest %s", upgrades, took.Round(time.Millisecond), slowest.Round(time.Millisecond))
 	eventually(t, "one process is left", func() bool { return len(l.processes()) == 1 })
 	t.Run("the command", func(t *testing.T) {
-		out := run(t, l.file("waypost"), "upgrade", "--admin", l.admin[0])
+		out := run(t, l.file("waypost"), "upgrade", "--admin", l.admin)
 		wantAll(t, out, fmt.Sprintf(" has taken the place of %d (", last))
 	})
 	t.Run("SIGUSR2", func(t *testing.T) {
@@ -246,7 +249,7 @@ func TestUpgradeFails(t *testing.T) {
 			client := l.file("client")
 			run(t, "cp", built(t), client)
 			x.spoil()
-			_, err := try(t, client, "upgrade", "--admin", l.admin[0], "--within", "3s")
+			_, err := try(t, client, "upgrade", "--admin", l.admin, "--within", "3s")
 			if err == nil || exitCode(errors.Unwrap(err)) != 1 {
 				t.Fatalf("%v, want exit code 1", err)
 			}

@@ -54,8 +54,12 @@ func (l *load) start(name string, n int, pause time.Duration, client func(k *cli
 		l.all.Go(func() {
 			timer := time.NewTimer(0)
 			defer timer.Stop()
+			first := true
 			client(k, func() bool {
-				timer.Reset(pause/2 + rand.N(pause))
+				if !first {
+					timer.Reset(pause/2 + rand.N(pause))
+				}
+				first = false
 				select {
 				case <-l.ctx.Done():
 					return false

@@ -1,0 +1,281 @@
+package handover
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// mode is the environment variable that makes the test binary the next process.
+const mode = "HANDOVER_TEST_MODE"
+
+func TestMain(m *testing.M) {
+	if _, child := os.LookupEnv(descriptor); child {
+		os.Exit(next(os.Getenv(mode)))
+	}
+	os.Exit(m.Run())
+}
+
+// next is the next process.
+func next(how string) int {
+	if how == "crash" {
+		return 3
+	}
+	p, err := Begin("2", slog.New(slog.DiscardHandler))
+	if err != nil {
+		return 4
+	}
+	switch how {
+	case "error":
+		_ = p.Finish(errors.New("no data"))
+		return 1
+	case "hang":
+		select {}
+	}
+	l, err := p.Listen(context.Background(), "tcp4", string(p.State()))
+	if err != nil {
+		return 5
+	}
+	p.Ready()
+	<-p.Alone()
+	c, err := l.Accept()
+	if err != nil {
+		return 6
+	}
+	_, _ = io.WriteString(c, "from the next process")
+	_ = c.Close()
+	return 0
+}
+
+func begin(t *testing.T) *Process {
+	t.Helper()
+	p, err := Begin("1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestUpgrade(t *testing.T) {
+	p := begin(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	l, err := p.Listen(ctx, "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	p.Tell(func() ([]byte, error) { return []byte(address), nil })
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	if _, err = p.Upgrade(ctx, time.Second); !errors.Is(err, ErrStarting) {
+		t.Errorf("before it is ready: %v, want %v", err, ErrStarting)
+	}
+	p.Ready()
+	for how, want := range map[string]string{
+		"crash": "ended before it was ready: exit status 3", "error": "cannot start: no data", "hang": "was not ready in time",
+	} {
+		t.Setenv(mode, how)
+		if _, err = p.Upgrade(ctx, time.Second); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", how, err, want)
+		}
+	}
+	t.Setenv(mode, "")
+	s, err := p.Upgrade(ctx, 10*time.Second)
+	if err != nil || s.PID == os.Getpid() || s.Version != "2" {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	if err = <-ended; !errors.Is(err, ErrTakenOver) || p.Finish(err) != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	if _, err = p.Upgrade(ctx, time.Second); !errors.Is(err, ErrTakenOver) {
+		t.Errorf("after it has ended: %v", err)
+	}
+	_ = l.Close()
+	c, err := net.Dial("tcp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(c)
+	if err != nil || string(text) != "from the next process" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// What the process is told to stop for ends an upgrade that is under way.
+func TestStopWhileUpgrading(t *testing.T) {
+	p := begin(t)
+	p.Ready()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	t.Setenv(mode, "hang")
+	upgraded := make(chan error, 1)
+	go func() {
+		_, err := p.Upgrade(t.Context(), time.Minute)
+		upgraded <- err
+	}()
+	time.AfterFunc(200*time.Millisecond, stop)
+	if err := <-upgraded; err == nil {
+		t.Error("upgraded")
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestZeroProcess(t *testing.T) {
+	p := &Process{}
+	<-p.Alone()
+	p.Ready()
+	p.Notify("x")
+	l, err := p.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	if _, err := p.Upgrade(t.Context(), time.Second); !errors.Is(err, ErrCannot) {
+		t.Errorf("got %v, want %v", err, ErrCannot)
+	}
+	if err := p.Finish(nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	own := fmt.Sprint(os.Getpid())
+	for _, x := range []struct{ name, pid, fds, want string }{
+		{"none", "", "", ""},
+		{"of another process", "1", "3", ""},
+		{"no number", own, "x", "LISTEN_FDS"},
+		{"negative", own, "-1", "LISTEN_FDS"},
+		{"empty", own, "0", ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Setenv("LISTEN_PID", x.pid)
+			t.Setenv("LISTEN_FDS", x.fds)
+			_, err := Begin("1", slog.New(slog.DiscardHandler))
+			if (err != nil) != (x.want != "") || err != nil && !strings.Contains(err.Error(), x.want) {
+				t.Errorf("%v, want %q", err, x.want)
+			}
+			if _, there := os.LookupEnv("LISTEN_FDS"); there {
+				t.Error("children see it")
+			}
+		})
+	}
+}
+
+func TestNotify(t *testing.T) {
+	at := &net.UnixAddr{Name: filepath.Join(t.TempDir(), "n"), Net: "unixgram"}
+	c, err := net.ListenUnixgram("unixgram", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // of the test
+	t.Setenv("NOTIFY_SOCKET", at.Name)
+	begin(t).Notify("A=1", "B=2")
+	buf := make([]byte, 100)
+	if n, err := c.Read(buf); err != nil || string(buf[:n]) != "A=1\nB=2" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+}
+
+// pair returns an old and a new process in this one.
+func pair(t *testing.T, setUp func(old *Process)) (old, fresh *Process) {
+	t.Helper()
+	to, file, err := newPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, fresh = begin(t), begin(t)
+	setUp(old)
+	sent := make(chan error, 1)
+	go func() { sent <- old.instruct(to) }()
+	fd, err := syscall.Dup(int(file.Fd()))
+	if err == nil {
+		err = file.Close()
+	}
+	if err == nil {
+		fresh.alone = make(chan struct{})
+		err = fresh.fromBefore(fmt.Sprint(fd))
+	}
+	if err = errors.Join(err, <-sent); err != nil {
+		t.Fatal(err)
+	}
+	old.next = to
+	t.Cleanup(func() { _ = to.conn.Close() })
+	return old, fresh
+}
+
+func TestSocketsAndState(t *testing.T) {
+	state := bytes.Repeat([]byte("0123456789"), 10_000) // several messages
+	var tcp []net.Listener
+	var udp *net.UDPConn
+	_, fresh := pair(t, func(p *Process) {
+		p.Tell(func() ([]byte, error) { return state, nil })
+		for range maxDescriptors + 1 { // more than one message
+			l, err := p.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tcp = append(tcp, l)
+		}
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		udp = c
+		p.Keep(c)
+	})
+	if !bytes.Equal(fresh.State(), state) {
+		t.Errorf("%d bytes of state, want %d", len(fresh.State()), len(state))
+	}
+	for _, l := range tcp {
+		got, err := fresh.Listen(t.Context(), "tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := fresh.Listen(t.Context(), "tcp4", l.Addr().String()); err == nil {
+			t.Errorf("%s is listened on twice", again.Addr())
+		}
+		_ = got.Close()
+		_ = l.Close()
+	}
+	if got := fresh.UDP(udp.LocalAddr().String()); len(got) != 1 || len(fresh.UDP(udp.LocalAddr().String())) != 0 {
+		t.Errorf("%d UDP sockets, want 1, once", len(got))
+	}
+	if len(fresh.given.tcp)+len(fresh.given.udp) != 0 {
+		t.Error("some sockets are left")
+	}
+}
+
+// The mode of a shared socket is that of all processes: none may make it block.
+func TestSocketsDoNotBlock(t *testing.T) {
+	var l net.Listener
+	pair(t, func(p *Process) {
+		var err error
+		if l, err = p.Listen(t.Context(), "tcp4", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	err := control(l.(syscall.Conn), func(fd int) error {
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
+		if errno != 0 || flags&syscall.O_NONBLOCK == 0 {
+			t.Errorf("flags are %#x, %v", flags, errno)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}

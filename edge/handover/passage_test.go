@@ -1,0 +1,171 @@
+package handover
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+)
+
+// echo serves lines: it answers each with its name.
+func echo(c *Conn, name string, hold chan struct{}) {
+	defer c.Close() //nolint:errcheck // of the test
+	in := bufio.NewReader(c)
+	for {
+		if in.Buffered() == 0 {
+			c.Between()
+		}
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		if hold != nil { // say that it is read, and wait for leave to answer
+			hold <- struct{}{}
+			<-hold
+		}
+		fmt.Fprintf(c, "%s %s", name, line)
+	}
+}
+
+// TestPassage has connections in all states when the next process takes over.
+func TestPassage(t *testing.T) {
+	var g *Passage
+	var l net.Listener
+	old, fresh := pair(t, func(p *Process) {
+		g = p.Passage("lines")
+		inner, err := p.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l = g.Listener(inner)
+	})
+	to := fresh.Passage("lines")
+	fresh.Ready()
+	var servers sync.WaitGroup
+	hold := make(chan struct{})
+	connect := func(hold chan struct{}) (net.Conn, *bufio.Reader) {
+		c, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		s, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers.Go(func() { echo(s.(*Conn), "old", hold) })
+		return c, bufio.NewReader(c)
+	}
+	ask := func(c net.Conn, in *bufio.Reader, text, want string) {
+		t.Helper()
+		_, err := io.WriteString(c, text)
+		if err == nil && want != "" {
+			text, err = in.ReadString('\n')
+		}
+		if want != "" && text != want+"\n" || err != nil {
+			t.Errorf("%q, %v, want %q", text, err, want)
+		}
+	}
+	new1, inNew := connect(nil)
+	idle, inIdle := connect(nil)
+	ask(idle, inIdle, "a\n", "old a")
+	half, inHalf := connect(nil)
+	ask(half, inHalf, "a\n", "old a")
+	ask(half, inHalf, "b\nhal", "old b") // part of a request has come with the one before
+	busy, inBusy := connect(hold)
+	ask(busy, inBusy, "a\n", "")
+	<-hold
+	g.Leave()
+	if _, err := old.Listen(t.Context(), "tcp4", "127.0.0.1:0"); err != nil {
+		t.Error(err)
+	}
+	after := func(n int) { // n connections have come over
+		t.Helper()
+		for range n {
+			c, ok := to.Next(t.Context())
+			if !ok {
+				t.Fatal("none came")
+			}
+			go echo(c, "new", nil)
+		}
+	}
+	after(2)
+	ask(new1, inNew, "a\n", "new a")
+	ask(idle, inIdle, "b\n", "new b")
+	hold <- struct{}{}
+	after(1)
+	if text, err := inBusy.ReadString('\n'); err != nil || text != "old a\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	ask(busy, inBusy, "b\n", "new b")
+	ask(half, inHalf, "f\n", "old half")
+	after(1)
+	ask(half, inHalf, "c\n", "new c")
+	servers.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if open := g.Wait(ctx); open > 0 || g.moved.Load() != 4 || g.lost.Load() != 0 {
+		t.Errorf("%d are open, %d moved, %d are lost", open, g.moved.Load(), g.lost.Load())
+	}
+}
+
+// TestPassing has a server of net/http hand over.
+func TestPassing(t *testing.T) {
+	open := func(p *Process, at string) net.Listener {
+		l, err := p.ListenPassing(t.Context(), "tcp4", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	serve := func(l net.Listener, name string) *http.Server {
+		s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) }), ReadHeaderTimeout: time.Minute}
+		go func() { _ = s.Serve(l) }()
+		return s
+	}
+	const at = "127.0.0.1:0"
+	var l net.Listener
+	old, fresh := pair(t, func(p *Process) { l = open(p, at) })
+	s := serve(l, "old")
+	unused, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unused.Close()                                                  //nolint:errcheck // of the test
+	if text, err := get(l.Addr().String()); err != nil || text != "old" { // after which unused is accepted
+		t.Fatalf("%q, %v", text, err)
+	}
+	kept := fresh.Passage("tcp4 " + at) // the address of another socket, under the old one's name
+	fresh.Ready()
+	if err = s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err = old.Finish(ErrTakenOver); err != nil {
+		t.Fatal(err)
+	}
+	c, ok := kept.Next(t.Context())
+	if !ok || c.RemoteAddr().String() != unused.LocalAddr().String() {
+		t.Errorf("came %v, want %s", c, unused.LocalAddr())
+	}
+	<-fresh.Alone()
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the old listener: %v", err)
+	}
+}
+
+func get(at string) (string, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := client.Get("http://" + at)
+	if err != nil {
+		return "", err
+	}
+	defer r.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(r.Body)
+	return string(text), err
+}
