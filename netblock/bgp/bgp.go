@@ -302,7 +302,7 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range listeners {
-		group.Go(func() error { return f.accept(ctx, l) })
+		group.Go(func() error { f.accept(ctx, l); return nil })
 	}
 	for _, p := range f.peers {
 		group.Go(func() error { p.run(ctx); return nil })

@@ -98,27 +98,18 @@ func (f *Feed) prepare(fd int, is4 bool) error {
 }
 
 // accept takes connections of peers until ctx ends.
-func (f *Feed) accept(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
+func (f *Feed) accept(ctx context.Context, l net.Listener) {
 	var sessions sync.WaitGroup
 	defer sessions.Wait()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("accepting BGP connections: %w", err)
-		}
+	var unknown strangers
+	acceptAll(ctx, l, f.config.Log, func(conn net.Conn) {
 		p := f.peerOf(conn)
 		if p == nil {
-			f.config.Log.Warn("a BGP connection of nobody who is configured", "from", conn.RemoteAddr())
-			_ = conn.Close()
-			continue
+			unknown.refuse(conn, f.config.Log, "a BGP connection of nobody who is configured")
+			return
 		}
 		sessions.Go(func() { p.serve(ctx, conn, false) })
-	}
+	})
 }
 
 // peerOf returns the peer that a connection comes from, nil if it is none or

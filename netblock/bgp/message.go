@@ -184,10 +184,11 @@ func parseOpen(b []byte) (*open, error) {
 }
 
 // openParameters returns the optional parameters; wide are those with lengths
-// of two bytes (RFC 9072).
+// of two bytes, whatever number but 0 stands in the place of the short length
+// (RFC 9072 section 2).
 func openParameters(b []byte) (params []byte, wide, ok bool) {
 	n, b := int(b[0]), b[1:]
-	if n == 255 && len(b) >= 3 && b[0] == 255 {
+	if n != 0 && len(b) >= 3 && b[0] == 255 {
 		n, b, wide = int(binary.BigEndian.Uint16(b[1:])), b[3:], true
 	}
 	return b, wide, n == len(b)

@@ -91,9 +91,10 @@ type Monitor struct {
 	config *MonitorConfig
 
 	mu       sync.Mutex
-	shown    []*shown      // guarded by mu; by preference
-	stations uint64        // guarded by mu; connections so far
-	status   MonitorStatus // guarded by mu; what is counted in it
+	shown    []*shown           // guarded by mu; by preference
+	stations uint64             // guarded by mu; connections so far
+	open     map[netip.Addr]int // guarded by mu; connections that there are, by router
+	status   MonitorStatus      // guarded by mu; what is counted in it
 
 	union *asn.Union // of the applying goroutine
 	order []bmpView  // whose tables are in union's slots
@@ -117,7 +118,7 @@ type shown struct {
 // NewMonitor returns a monitor of a configuration that is valid. It opens
 // nothing.
 func NewMonitor(c *MonitorConfig) *Monitor {
-	return &Monitor{config: c, union: asn.NewUnion(0), kick: make(chan struct{}, 1)}
+	return &Monitor{config: c, union: asn.NewUnion(0), kick: make(chan struct{}, 1), open: map[netip.Addr]int{}}
 }
 
 // Run takes connections until ctx ends. It returns early when the listener
@@ -129,41 +130,9 @@ func (m *Monitor) Run(ctx context.Context) error {
 		return fmt.Errorf("listening for BMP on %s: %w", m.config.Listen, err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	group.Go(func() error { return m.accept(ctx, group, l) })
+	group.Go(func() error { m.accept(ctx, l); return nil })
 	group.Go(func() error { m.applyAll(ctx); return nil })
 	return group.Wait()
-}
-
-func (m *Monitor) accept(ctx context.Context, group *errgroup.Group, l net.Listener) error {
-	for {
-		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("taking BMP connections: %w", err)
-		}
-		at, _ := conn.RemoteAddr().(*net.TCPAddr)
-		router := at.AddrPort().Addr().Unmap()
-		if !m.admits(router) {
-			m.config.Log.Warn("a BMP connection was refused: its address is not in routers", "router", router)
-			_ = conn.Close()
-			continue
-		}
-		group.Go(func() error {
-			stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-			defer stop()
-			m.config.Log.Info("a router connects by BMP", "router", router)
-			err := m.listenTo(router, conn)
-			_ = conn.Close()
-			if ctx.Err() == nil {
-				m.config.Log.Warn("a router's BMP connection has ended; its last tables stay", "router", router, "for", m.config.HoldLast, "error", err)
-			}
-			return nil
-		})
-	}
 }
 
 func (m *Monitor) admits(router netip.Addr) bool {
@@ -179,7 +148,7 @@ func (m *Monitor) listenTo(router netip.Addr, r io.Reader) error {
 	m.status.Connections++
 	m.mu.Unlock()
 	defer m.lose(func(s *shown) bool { return s.station == station })
-	in := bufio.NewReaderSize(r, 64<<10)
+	in := bufio.NewReaderSize(r, 64<<10) // r itself, if it is one
 	var buf []byte
 	for {
 		msg, grown, err := readBMP(in, buf)

@@ -38,7 +38,7 @@ type peer struct {
 
 	mu       sync.Mutex
 	sessions []*session // at most one of them is established
-	fails    int        // attempts since the last session that was
+	fails    int        // attempts since the last session whose table came to its end
 	banned   time.Time  // no session before
 	status   Status     // what it does not have is added by [Feed.Status]
 
@@ -182,7 +182,9 @@ func (p *peer) remove(s *session, err error) (was bool) {
 	if p.live != s {
 		return false
 	}
-	if p.complete {
+	if !p.complete {
+		p.fails++
+	} else {
 		if !full {
 			p.rib.fold()
 			p.out = p.rib.table
@@ -235,7 +237,7 @@ func (p *peer) established(s *session) error {
 	if p.live != nil {
 		return &Error{Code: codeCease, Subcode: ceaseCollision, Text: "there is a session already"}
 	}
-	s.state, p.live, p.fails = Established, s, 0
+	s.state, p.live = Established, s
 	p.rib, p.began, p.complete = newRIB(p.config.MaxPrefixes), time.Now(), false
 	for f := range p.ended {
 		p.ended[f] = !s.agreed[f]
@@ -260,7 +262,7 @@ func (p *peer) update(s *session, u *update) error {
 	if p.rib.full() {
 		return &Error{
 			Code: codeCease, Subcode: ceasePrefixes,
-			Text: "it announces more than max_prefixes: " + decimal(p.rib.table.Len()) + " > " + decimal(p.config.MaxPrefixes),
+			Text: "it announces more than max_prefixes: " + decimal(p.rib.size) + " > " + decimal(p.config.MaxPrefixes),
 		}
 	}
 	if !p.complete && (u.end[familyV4] || u.end[familyV6]) {
@@ -324,7 +326,7 @@ func (p *peer) isComplete(now time.Time) bool {
 	if early && p.rib.table.Len() < p.out.Len()/2 {
 		return false // it has just started and its table is still to come
 	}
-	p.complete, p.first = true, true
+	p.complete, p.first, p.fails = true, true, 0
 	p.status.CompleteAfter = now.Sub(p.began)
 	p.feed.config.Log.Info("the table of a BGP session is complete", "peer", p.config.Address, "prefixes", p.rib.table.Len(),
 		"took", p.status.CompleteAfter.Round(time.Millisecond), "end_of_rib", !silent)

@@ -25,7 +25,7 @@ const gone = 1 << 32
 type rib struct {
 	table   *netblock.Table
 	waiting [families]map[key]uint64
-	adds    int // announcements that wait; some replace rows
+	size    int // prefixes, with what waits; before the first fold at least as many as there are
 
 	// Before the first fold nothing is looked up: all is written down, and
 	// sorted once. A full table that way makes a tenth of the garbage.
@@ -78,7 +78,7 @@ func (r *rib) foldFirst() {
 			}
 		}
 	})
-	r.first, r.later, r.adds = [families][][]logged{}, true, 0
+	r.first, r.later, r.size = [families][][]logged{}, true, r.table.Len()
 }
 
 func newRIB(most int) *rib {
@@ -86,34 +86,57 @@ func newRIB(most int) *rib {
 }
 
 func (r *rib) announce(family int, k key, origin uint32) {
-	r.adds++
 	if !r.later {
+		r.size++
 		r.log(family, k, uint64(origin))
 		return
 	}
+	if !r.has(family, k) {
+		r.size++
+	}
+	r.wait(family, k, uint64(origin))
+}
+
+// withdraw takes a prefix out. One that is not there costs no memory, however
+// many of them a peer withdraws.
+func (r *rib) withdraw(family int, k key) {
+	switch {
+	case !r.later:
+		r.log(family, k, gone)
+	case r.has(family, k):
+		r.size--
+		r.wait(family, k, gone)
+	}
+}
+
+// wait notes a change until the next fold.
+func (r *rib) wait(family int, k key, value uint64) {
 	w := r.waiting[family]
-	w[k] = uint64(origin)
+	w[k] = value
 	if len(w) >= foldAt {
 		r.fold()
 	}
 }
 
-func (r *rib) withdraw(family int, k key) {
-	if !r.later {
-		r.log(family, k, gone)
-		return
+// has reports whether a prefix is there, with what waits.
+func (r *rib) has(family int, k key) bool {
+	if v, ok := r.waiting[family][k]; ok {
+		return v != gone
 	}
-	r.waiting[family][k] = gone
+	_, ok := r.table.Get(k.prefix(family))
+	return ok
 }
 
-// full reports whether there are more prefixes than there may be. It counts
-// only where that is possible, since counting folds.
+// full reports whether there are more prefixes than there may be. Before the
+// first fold it may have to fold to tell; later it is free.
 func (r *rib) full() bool {
-	if r.most == 0 || r.table.Len()+r.adds <= r.most {
+	if r.most == 0 || r.size <= r.most {
 		return false
 	}
-	r.fold()
-	return r.table.Len() > r.most
+	if !r.later {
+		r.fold()
+	}
+	return r.size > r.most
 }
 
 // fold makes what waits part of the table, and returns it in order; nil the
@@ -143,7 +166,6 @@ func (r *rib) fold() []netblock.Change {
 			clear(w)
 		}
 	}
-	r.adds = 0
 	r.table = r.table.With(changes)
 	return changes
 }
