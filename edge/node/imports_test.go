@@ -101,6 +101,8 @@ func TestImportDirection(t *testing.T) {
 		{"geo", "edge", "geo is a leaf"},
 		{"geo", "netblock", "geo is a leaf"},
 		{"edge/snapshot", "edge/index", "snapshot is the contract of both halves"},
+		{"edge/cluster/vote", "github.com/hashicorp/memberlist", "votes are values, whatever carries them"},
+		{"edge/cluster", "edge/health/probe", "edges agree on what is seen, whoever looks"},
 		{"edge/dns", "edge/http", "two mouths that know nothing of one another"},
 		{"edge/http", "edge/dns", "two mouths that know nothing of one another"},
 	}

@@ -66,7 +66,8 @@ func TestMajority(t *testing.T) {
 		{"ff", 2, true},
 		{"f----", 2, false},
 		{"fg---", 2, false},
-		{"fff--", 2, true}, {"dff--", 2, true},
+		{"fff--", 2, true},
+		{"dff--", 2, true},
 		{"-----", 2, false},
 		{"ff-g-", 2, false},
 		{"dd", 2, true},
@@ -94,8 +95,19 @@ func TestStatusQuo(t *testing.T) {
 		votes string
 		want  bool // where the host was down before
 	}{
-		{"ffggg", false}, {"ff-gg", true}, {"f--gg", true}, {"f-ggg", false}, {"-----", true}, {"gg---", false}, {"f----", true},
-		{"ddg--", true}, {"d----", true}, {"d-ggg", false}, {"g", false}, {"-", true}, {"", true},
+		{"ffggg", false},
+		{"ff-gg", true},
+		{"f--gg", true},
+		{"f-ggg", false},
+		{"-----", true},
+		{"gg---", false},
+		{"f----", true},
+		{"ddg--", true},
+		{"d----", true},
+		{"d-ggg", false},
+		{"g", false},
+		{"-", true},
+		{"", true},
 	} {
 		q := election(x.votes)
 		q.Before = func(health.Target) bool { return true }
