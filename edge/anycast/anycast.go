@@ -118,11 +118,12 @@ func New(o Options) (*Keeper, error) {
 	if k.wishes, err = readWishes(o.File); err != nil {
 		return nil, err
 	}
+	now := time.Now()
 	for _, p := range o.Config.Prefixes {
-		k.machines[p] = newMachine(&k.Config, rand.Float64, time.Now())
+		k.machines[p] = newMachine(&k.Config, rand.Float64, now)
 		for i := range o.Before {
 			if o.Before[i].Prefix == p {
-				k.machines[p].inherit(&o.Before[i])
+				k.machines[p].inherit(&o.Before[i], now)
 			}
 		}
 	}
@@ -193,29 +194,48 @@ func (k *Keeper) look(ctx context.Context, to chan<- map[netip.Prefix]error) {
 	}
 }
 
-// round checks all addresses once. A prefix is as good as the worst of them.
+// round checks all addresses once. A prefix is as good as the worst of them. A
+// check that does not come back in time has failed, whatever it does.
 func (k *Keeper) round(ctx context.Context) map[netip.Prefix]error {
 	ctx, cancel := context.WithTimeout(ctx, k.Config.CheckTimeout)
 	defer cancel()
-	errs := make([]error, len(k.Config.Addresses))
-	var all sync.WaitGroup
+	results := make([]chan error, len(k.Config.Addresses))
 	for i, a := range k.Config.Addresses {
-		all.Go(func() {
-			if err := k.Check(ctx, a); err != nil {
-				errs[i] = fmt.Errorf("%s: %w", a, err)
-			}
-		})
+		results[i] = make(chan error, 1)
+		go func() { results[i] <- k.Check(ctx, a) }()
 	}
-	all.Wait()
+	limit := time.After(k.Config.CheckTimeout + grace)
 	found := map[netip.Prefix]error{}
 	for i, a := range k.Config.Addresses {
+		var err error
+		select {
+		case err = <-results[i]:
+		case <-limit:
+			limit = closed()
+			err = errHangs
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", a, err)
+		}
 		for _, p := range k.Config.Prefixes {
 			if p.Contains(a) {
-				found[p] = errors.Join(found[p], errs[i])
+				found[p] = errors.Join(found[p], err)
 			}
 		}
 	}
 	return found
+}
+
+// grace is what a check has to see that its time is over.
+const grace = 100 * time.Millisecond
+
+var errHangs = errors.New("the check hangs")
+
+// closed returns a channel from which there is always something to receive.
+func closed() <-chan time.Time {
+	c := make(chan time.Time)
+	close(c)
+	return c
 }
 
 // take takes in a round of checks.
@@ -326,6 +346,9 @@ func (k *Keeper) say(ctx context.Context, o *speaker.Order) {
 	if err != nil && (k.lost == nil || k.lost.Error() != err.Error()) {
 		k.Log.Error("anycast speaker", "error", err)
 	}
+	if r.Superseded && !k.report.Superseded {
+		k.Log.Warn("another process of this edge, or one with the same data_dir, gives the anycast speaker its orders; those of this one wait", "generation", k.Generation)
+	}
 	k.lost = err
 	if r.PID != 0 {
 		k.report = r
@@ -350,10 +373,10 @@ func (k *Keeper) farewell() error {
 }
 
 // lingers has everything withdrawn, and reports whether the speaker is there
-// and has not done so yet.
+// and has not done so yet. What another process has it announce is not ours.
 func (k *Keeper) lingers() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.give(speaker.Order{Generation: k.Generation, Sessions: k.sessions})
-	return len(k.report.Routes) > 0 && k.lost == nil
+	return len(k.report.Routes) > 0 && !k.report.Superseded && k.lost == nil
 }

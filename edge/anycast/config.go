@@ -101,7 +101,7 @@ type PeerConfig struct {
 	// one on the link. Packets that came farther are dropped.
 	TTLSecurity uint8 `yaml:"ttl_security"`
 
-	// HoldTime is that of BGP, 3s or more; default 9s.
+	// HoldTime is that of BGP, 3s to 65535s; default 9s.
 	HoldTime time.Duration `yaml:"hold_time"`
 
 	// BothFamilies speaks of IPv4 and IPv6 on the session; default: only of
@@ -260,6 +260,8 @@ func (c *Config) checkPrefixes(problem problemFunc) {
 			problem(key, "want %s, got %s", p.Masked(), p)
 		case p.Bits() == 0:
 			problem(key, "want a service prefix, got the default route")
+		case p.Bits() < shortest(p):
+			problem(key, "want a service prefix of /%d or longer, got %s", shortest(p), p)
 		case slices.Contains(c.Prefixes[:i], p):
 			problem(key, "%s is given twice", p)
 		case !slices.ContainsFunc(c.Addresses, p.Contains):
@@ -275,6 +277,15 @@ func (c *Config) checkPrefixes(problem problemFunc) {
 	if len(c.NextHop) > 2 || len(c.NextHop) == 2 && c.NextHop[0].Is4() == c.NextHop[1].Is4() {
 		problem("next_hop", "want at most one of each family")
 	}
+}
+
+// shortest is how short a prefix may be that somebody can have: one that is
+// shorter is a slip, and would draw in half of the world.
+func shortest(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return 8
+	}
+	return 16
 }
 
 // checkTold checks that somebody is told of a prefix, and where to send packets.
@@ -333,8 +344,8 @@ func (p *PeerConfig) check(problem problemFunc) {
 	if p.Multihop > 0 && p.TTLSecurity > 0 {
 		problem("ttl_security", "want either it or multihop: it says how far the neighbour is, too")
 	}
-	if p.HoldTime != 0 && p.HoldTime < 3*time.Second {
-		problem("hold_time", "want 3s or more, got %s", p.HoldTime)
+	if p.HoldTime != 0 && (p.HoldTime < 3*time.Second || p.HoldTime > 65535*time.Second) {
+		problem("hold_time", "want 3s to 65535s, got %s", p.HoldTime)
 	}
 	if p.PasswordFile != "" {
 		if _, err := p.password(); err != nil {

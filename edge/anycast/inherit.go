@@ -61,8 +61,19 @@ func (k *Keeper) Leave() (all []Inheritance) {
 	return all
 }
 
-// inherit makes a machine go on where that of the process before was.
-func (m *machine) inherit(i *Inheritance) {
-	m.state, m.reason, m.since, m.good, m.bad, m.goodFrom = i.State, i.Reason, i.Since, i.Good, i.Bad, i.GoodFrom
-	m.trouble, m.hold, m.notBefore, m.failures = i.Trouble, i.Hold, i.NotBefore, i.Failures
+// inherit makes a machine go on at now where that of the process before was.
+// Times come as the wall clock said, and are told by the monotonic one from now
+// on: a clock that is set back later keeps nothing down.
+func (m *machine) inherit(i *Inheritance, now time.Time) {
+	here := func(t time.Time) time.Time {
+		if t.IsZero() {
+			return t
+		}
+		return now.Add(t.Sub(now))
+	}
+	m.state, m.reason, m.since, m.good, m.bad, m.goodFrom = i.State, i.Reason, here(i.Since), i.Good, i.Bad, here(i.GoodFrom)
+	m.trouble, m.hold, m.notBefore = i.Trouble, i.Hold, here(i.NotBefore)
+	for _, at := range i.Failures {
+		m.failures = append(m.failures, here(at))
+	}
 }

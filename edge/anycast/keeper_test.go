@@ -24,6 +24,8 @@ type fake struct {
 	at    time.Time
 	given int
 	err   error
+
+	superseded bool // by a process that announces both prefixes
 }
 
 func (f *fake) Give(_ context.Context, o *speaker.Order) (speaker.Report, error) {
@@ -33,6 +35,9 @@ func (f *fake) Give(_ context.Context, o *speaker.Order) (speaker.Report, error)
 		return speaker.Report{}, f.err
 	}
 	f.last, f.at, f.given = *o, time.Now(), f.given+1
+	if f.superseded {
+		return speaker.Report{PID: 1, Superseded: true, Routes: []speaker.Route{{Prefix: v4}, {Prefix: v6}}}, nil
+	}
 	return speaker.Report{PID: 1, Routes: o.Routes}, nil
 }
 
@@ -64,6 +69,7 @@ type bench struct {
 	speaker *fake
 	mu      sync.Mutex
 	bad     map[netip.Addr]error
+	hang    chan struct{} // not nil: checks of IPv4 wait for it
 	done    chan error
 	stop    func()
 }
@@ -79,8 +85,12 @@ func setUp(t *testing.T, change func(*Options)) *bench {
 		Speaker: b.speaker, Generation: 7, File: filepath.Join(t.TempDir(), "anycast.json"), Log: slog.New(slog.DiscardHandler),
 		Check: func(_ context.Context, a netip.Addr) error {
 			b.mu.Lock()
-			defer b.mu.Unlock()
-			return b.bad[a]
+			err, hang := b.bad[a], b.hang
+			b.mu.Unlock()
+			if hang != nil && a.Is4() {
+				<-hang
+			}
+			return err
 		},
 	}
 	if problems := o.Config.Check(); problems != nil {
@@ -239,4 +249,50 @@ func TestBadFileOfOrders(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v, want an error that names the file", err)
 	}
+}
+
+// TestCheckHangs has checks that never come back, whatever they are told.
+func TestCheckHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		b := setUp(t, nil)
+		b.after(both, v4.String(), v6.String())
+		b.mu.Lock()
+		b.hang = hang
+		b.mu.Unlock()
+		b.after(5*time.Second, v6.String())
+		if s := b.Status().Prefixes[0]; !strings.Contains(s.Reason, "198.18.0.1: the check hangs") {
+			t.Errorf("%+v", s)
+		}
+		b.mu.Lock()
+		b.hang = nil
+		b.mu.Unlock()
+		close(hang)
+		b.after(30*time.Second, v4.String(), v6.String())
+		b.stop()
+		b.end()
+	})
+}
+
+// TestSuperseded ends a process whose place another one has taken: what that
+// one announces does not keep it waiting.
+func TestSuperseded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, nil)
+		b.after(both, v4.String(), v6.String())
+		b.speaker.mu.Lock()
+		b.speaker.superseded = true
+		b.speaker.mu.Unlock()
+		time.Sleep(time.Second)
+		if !b.Status().Superseded {
+			t.Error("the status does not say so")
+		}
+		b.stop()
+		time.Sleep(b.Config.Drain.Wait)
+		began := time.Now()
+		b.end()
+		if d := time.Since(began); d > 2*settle {
+			t.Errorf("it took %s more to leave", d)
+		}
+	})
 }

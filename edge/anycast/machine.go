@@ -96,7 +96,7 @@ type outlook struct {
 // step decides at now, and reports whether the state has changed.
 func (m *machine) step(now time.Time, o outlook) (changed bool) {
 	to, reason := m.next(now, o)
-	if to == Down && (m.state == Up || m.state == Draining) && m.failing() {
+	if to == Down && m.state != Down && m.failing() {
 		m.punish(now)
 	}
 	m.reason = reason
@@ -119,36 +119,58 @@ func (m *machine) next(now time.Time, o outlook) (State, string) {
 	case o.wish != run:
 		return m.goes(now, o)
 	case m.failing():
-		return Down, fmt.Sprintf("%d checks in a row have failed: %s", m.bad, m.trouble)
+		return Down, m.failure()
 	case o.behind > m.config.MaxBehind:
 		return Down, fmt.Sprintf("the data is %s older than that of another edge that announces the prefix", o.behind.Round(time.Second))
 	case m.state == Up:
 		return Up, m.reason
 	case m.state == Draining: // resumed in time
 		return Up, "resumed"
-	case m.good < m.config.UpAfter:
-		return Down, fmt.Sprintf("%d of %d checks in a row were good", m.good, m.config.UpAfter)
-	case now.Before(m.notBefore):
-		return Down, fmt.Sprintf("held down until %s, after %d failures in %s", m.notBefore.UTC().Format(time.TimeOnly), len(m.failures), memory)
-	case now.Sub(m.goodFrom) < m.hold:
-		return Down, fmt.Sprintf("good since %s; announced after %s", m.goodFrom.UTC().Format(time.TimeOnly), m.hold.Round(time.Millisecond))
+	}
+	if why := m.unproven(now); why != "" {
+		return Down, why
 	}
 	return Up, "answers"
+}
+
+func (m *machine) failure() string {
+	return fmt.Sprintf("%d checks in a row have failed: %s", m.bad, m.trouble)
+}
+
+// unproven says why a prefix may not be announced yet; "" if it may.
+func (m *machine) unproven(now time.Time) string {
+	switch {
+	case m.good < m.config.UpAfter:
+		return fmt.Sprintf("%d of %d checks in a row were good", m.good, m.config.UpAfter)
+	case now.Before(m.notBefore):
+		return fmt.Sprintf("held down until %s, after %d failures in %s", m.notBefore.UTC().Format(time.TimeOnly), len(m.failures), memory)
+	case now.Sub(m.goodFrom) < m.hold:
+		return fmt.Sprintf("good since %s; announced after %s", m.goodFrom.UTC().Format(time.TimeOnly), m.hold.Round(time.Millisecond))
+	}
+	return ""
 }
 
 // goes returns the state of a prefix that is to go.
 func (m *machine) goes(now time.Time, o outlook) (State, string) {
 	switch {
-	case m.state == Up:
+	case m.state == Up && !m.failing():
 		return Draining, o.wish.why()
 	case m.state == Draining && m.failing():
-		return Down, fmt.Sprintf("while draining, %d checks in a row have failed: %s", m.bad, m.trouble)
+		return Down, "while draining, " + m.failure()
 	case m.state == Draining && now.Sub(m.since) < m.config.Drain.Wait:
 		return Draining, m.reason
 	case m.state == Draining && o.last:
 		return Draining, "no other edge announces it any more"
-	case m.state == Down && m.failing():
-		return Down, fmt.Sprintf("%d checks in a row have failed: %s", m.bad, m.trouble)
+	case m.state != Maintenance && m.failing():
+		return Down, m.failure()
+	}
+	if *m.config.Maintenance.Announce { // a route of last resort has to answer, too
+		switch why := m.unproven(now); {
+		case m.failing():
+			return Down, m.failure()
+		case m.state == Down && why != "":
+			return Down, why
+		}
 	}
 	return Maintenance, o.wish.why()
 }

@@ -146,3 +146,47 @@ func TestLastStays(t *testing.T) {
 	d.pass(3, errCheck)
 	d.want(Down, "failed")
 }
+
+// TestLastResortAnswers has a prefix that is announced in maintenance, too: not
+// before checks were good, nor while they are bad, and it is damped as well.
+func TestLastResortAnswers(t *testing.T) {
+	d := newDay(t)
+	yes := true
+	d.m.config.Maintenance.Announce = &yes
+	d.out.wish = drain
+	d.pass(2, nil)
+	d.want(Down, "2 of 3")
+	d.pass(4, nil)
+	d.want(Maintenance, "taken out by an operator")
+	d.pass(2, errCheck)
+	d.want(Maintenance, "")
+	d.pass(1, errCheck)
+	d.want(Down, "3 checks in a row have failed")
+	d.pass(10, nil)
+	d.want(Down, "held down")
+	d.pass(5, nil)
+	d.want(Maintenance, "")
+	d.out.wish = run
+	d.pass(1, nil)
+	d.want(Up, "answers")
+	d.pass(2, errCheck)
+	d.out.wish = drain
+	d.pass(1, errCheck) // told to drain as it fails: it is no time for that
+	d.want(Down, "failed")
+}
+
+// TestSetBack has a clock that is set back after an upgrade: what was held down
+// is held down for no longer.
+func TestSetBack(t *testing.T) {
+	c := Config{}.WithDefaults(nil)
+	now := time.Now()
+	m := newMachine(&c, func() float64 { return 0 }, now)
+	at := now.Round(0)
+	m.inherit(&Inheritance{NotBefore: at.Add(15 * time.Second), GoodFrom: at, Failures: []time.Time{at}}, now)
+	if got := m.notBefore; got.Sub(now) != 15*time.Second || got == got.Round(0) || m.failures[0] == m.failures[0].Round(0) {
+		t.Errorf("held down until %v, at %v: want it told by the monotonic clock", got, now)
+	}
+	if !m.since.IsZero() {
+		t.Errorf("since %v", m.since)
+	}
+}
