@@ -72,6 +72,7 @@ type bench struct {
 	hang    chan struct{} // not nil: checks of IPv4 wait for it
 	done    chan error
 	stop    func()
+	cancel  context.CancelCauseFunc
 }
 
 // setUp starts a keeper of an IPv4 and an IPv6 prefix.
@@ -105,7 +106,8 @@ func setUp(t *testing.T, change func(*Options)) *bench {
 	}
 	b.Keeper = k
 	var ctx context.Context
-	ctx, b.stop = context.WithCancel(t.Context())
+	ctx, b.cancel = context.WithCancelCause(t.Context())
+	b.stop = func() { b.cancel(nil) }
 	go func() { b.done <- k.Run(ctx) }()
 	return b
 }

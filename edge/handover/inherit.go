@@ -112,7 +112,7 @@ func (p *Process) fromBefore(number string) error {
 // add adds a socket, and closes the file.
 func (g *given) add(f *os.File) (at net.Addr, err error) {
 	defer f.Close() //nolint:errcheck // it is duplicated
-	if l, err := net.FileListener(f); err == nil {
+	if l, bad := net.FileListener(f); bad == nil {
 		g.tcp = append(g.tcp, l)
 		return l.Addr(), nil
 	}

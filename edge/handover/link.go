@@ -82,7 +82,7 @@ func (l *link) send(kind byte, payload []byte, fds ...int) error {
 		if !errors.Is(err, unix.ETOOMANYREFS) { // so many connections are on their way
 			return err
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 }
 

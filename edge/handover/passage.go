@@ -126,7 +126,7 @@ func (g *Passage) Leave() {
 	g.moving = true
 	for c := range g.conns {
 		if c.waiting {
-			_ = c.TCPConn.SetReadDeadline(time.Unix(1, 0))
+			_ = c.SetReadDeadline(time.Unix(1, 0))
 		}
 	}
 }

@@ -138,8 +138,8 @@ func TestPassing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unused.Close()                                                  //nolint:errcheck // of the test
-	if text, err := get(l.Addr().String()); err != nil || text != "old" { // after which unused is accepted
-		t.Fatalf("%q, %v", text, err)
+	if text, bad := get(l.Addr().String()); bad != nil || text != "old" { // after which unused is accepted
+		t.Fatalf("%q, %v", text, bad)
 	}
 	kept := fresh.Passage("tcp4 " + at) // the address of another socket, under the old one's name
 	fresh.Ready()

@@ -36,7 +36,7 @@ func thisProgram() (p program, err error) {
 
 // same reports whether two names are of one file.
 func same(a, b string) bool {
-	infoA, errA := os.Stat(a)
+	infoA, errA := os.Stat(a) //nolint:gosec // the name that we were started by
 	infoB, errB := os.Stat(b)
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }

@@ -128,7 +128,7 @@ func (n *Node) restore(ctx context.Context) {
 		if err == nil || ctx.Err() != nil || n.process.State() == nil {
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 		err = n.remote.Restore()
 	}
 	if err != nil {

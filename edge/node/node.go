@@ -84,9 +84,7 @@ func New(c *Config, log *slog.Logger) (*Node, error) {
 	if err := n.newSource(); err != nil {
 		return nil, err
 	}
-	if err := n.newStatistics(); err != nil {
-		return nil, err
-	}
+	n.newStatistics()
 	if err := n.newFeed(); err != nil {
 		return nil, err
 	}

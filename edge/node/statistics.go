@@ -50,10 +50,10 @@ type tally struct {
 }
 
 // newStatistics has answers counted, if counts go anywhere.
-func (n *Node) newStatistics() error {
+func (n *Node) newStatistics() {
 	control, c := n.config.Source.Control, n.config.Statistics
 	if control == nil || c.Disabled {
-		return nil
+		return
 	}
 	if c.Every == 0 {
 		c.Every = defaultEvery
@@ -63,7 +63,6 @@ func (n *Node) newStatistics() error {
 		Token: func() (string, error) { return source.ReadToken(control.TokenFile) },
 	}}
 	n.engine.Counter = n.tally.counts.Counter
-	return nil
 }
 
 // sendCounts brings counts to the control plane until ctx ends.

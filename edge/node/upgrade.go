@@ -164,7 +164,7 @@ func (c *UpgradeCommand) Run(ctx context.Context, out io.Writer) error {
 		if err != nil || status != http.StatusServiceUnavailable { // it has just been upgraded
 			break
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-time.After(100 * time.Millisecond)
 		text, status, err = c.ask(ctx)
 	}
 	switch {
