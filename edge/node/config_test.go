@@ -81,6 +81,16 @@ func TestReadConfigProblems(t *testing.T) {
 			"6: edge.dns.listen: want", "6: edge.dns.max_nocookie: want", "6: edge.dns.zones: want",
 			"7: edge.health.interval: want 1s to 1h, got 1ms", "7: edge.health.rise: want 1 to 100, got -1", "8: edge.admin.listen: want",
 		}},
+		{"stopping", `edge:
+  source: {catalog: a}
+  http: {listen: ["127.0.0.1:1"]}
+  stop: {after: 2h, within: 1s}
+`, []string{"4: edge.stop.after: want a time from 0s to 1h, got 2h0m0s"}},
+		{"stopping too soon", `edge:
+  source: {catalog: a}
+  http: {listen: ["127.0.0.1:1"]}
+  stop: {after: 20s, within: 10s}
+`, []string{"4: edge.stop.within: want a time from 20s, which is stop.after, to 2h, got 10s"}},
 		{"zones", `edge:
   source: {catalog: a}
   dns:
