@@ -103,6 +103,8 @@ func TestImportDirection(t *testing.T) {
 		{"edge/snapshot", "edge/index", "snapshot is the contract of both halves"},
 		{"edge/cluster/vote", "github.com/hashicorp/memberlist", "votes are values, whatever carries them"},
 		{"edge/cluster", "edge/health/probe", "edges agree on what is seen, whoever looks"},
+		{"edge/source", "edge/cluster", "sections come from whoever has them"},
+		{"edge/cluster/share", "edge/source", "it shares what it is given to hold"},
 		{"edge/dns", "edge/http", "two mouths that know nothing of one another"},
 		{"edge/http", "edge/dns", "two mouths that know nothing of one another"},
 	}

@@ -45,6 +45,8 @@ func (p *peers) note(what string) {
 
 func (p *peers) Manifest(_ context.Context, h wire.Hash) ([]byte, error) {
 	p.note("manifest")
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if wire.HashOf(p.manifest) != h {
 		return nil, errors.New("not here")
 	}
@@ -53,15 +55,27 @@ func (p *peers) Manifest(_ context.Context, h wire.Hash) ([]byte, error) {
 
 func (p *peers) Newer(_ context.Context, _ uint64, accept func([]byte) error) ([]byte, error) {
 	p.note("newer")
-	return p.manifest, accept(p.manifest)
+	p.mu.Lock()
+	b := p.manifest
+	p.mu.Unlock()
+	return b, accept(b)
 }
 
 func (p *peers) Section(_ context.Context, _ wire.Hash, _ uint64, s *wire.Section) ([]byte, error) {
 	p.note("section")
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if b, ok := p.sections[s.Hash.String()]; ok {
 		return b, nil
 	}
 	return nil, errors.New("not here")
+}
+
+// questions returns how many there were.
+func (p *peers) questions() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.asked)
 }
 
 // has lets peers have what c publishes.
@@ -231,9 +245,9 @@ func TestRemoteCatchesUp(t *testing.T) {
 		}
 		elsewhere.publish(t, network(10, "a"), signer(1)) // a liar: it has an old one
 		p.has(elsewhere, 12)
-		before := len(p.asked)
+		before := p.questions()
 		time.Sleep(time.Hour)
-		if n := len(p.asked) - before; version(r) != 11 || n < 30 || n > 70 {
+		if n := p.questions() - before; version(r) != 11 || n < 30 || n > 70 {
 			t.Errorf("version %d, %d questions in an hour, want one a minute", version(r), n)
 		}
 		elsewhere.publish(t, network(12, "a"), signer(2)) // another one: the signature is bad

@@ -192,7 +192,7 @@ func (r *Remote) complain(err error, pause time.Duration) {
 	if s := r.Latest(); s != nil {
 		present = fmt.Sprint(s.Version)
 	}
-	r.config.Log.Error("no new snapshot, the old one stays in use", "control", r.config.URL, "version", present,
+	r.config.Log.Error("nothing good from the control plane, the present snapshot stays in use", "control", r.config.URL, "version", present,
 		"next", pause.Round(time.Millisecond), "error", err)
 }
 
