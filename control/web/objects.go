@@ -297,6 +297,9 @@ func (s *server) write(c *call, ch change) error {
 	if err := sameNumber(ch); err != nil {
 		return err
 	}
+	if odd := oddCountries(ch.before.Object, ch.after); odd != nil {
+		return append(ch.after.Check(), odd...)
+	}
 	revision := store.New
 	if ch.before.Object != nil {
 		revision = ch.before.Revision
