@@ -26,9 +26,33 @@ func (c *Config) checkAnycast(doc *strict.Doc) {
 	for _, p := range a.Check() {
 		doc.Problem("edge.anycast."+p.Key, "%s", p.Text)
 	}
+	for i, at := range a.Addresses {
+		if !c.answers(at) {
+			doc.Problem(fmt.Sprintf("edge.anycast.addresses[%d]", i), "want an address that http.listen or dns.listen has, got %s: nothing there could be checked", at)
+		}
+	}
 	if c.DataDir == "" {
 		doc.Problem("edge.data_dir", "want the path of a folder, for the socket and the log of the anycast speaker")
+		return
 	}
+	if socket, err := speakerSocket(c.DataDir); err != nil {
+		doc.Problem("edge.data_dir", "%v", err)
+	} else if len(socket) > maxSocket {
+		doc.Problem("edge.data_dir", "want a shorter path: %s, the socket of the anycast speaker, may have %d bytes and has %d", socket, maxSocket, len(socket))
+	}
+}
+
+// maxSocket is how long the path of a Unix socket may be.
+const maxSocket = 107
+
+// speakerSocket returns the absolute path of the speaker's socket.
+func speakerSocket(dataDir string) (string, error) {
+	return filepath.Abs(filepath.Join(dataDir, "speaker.sock"))
+}
+
+// answers reports whether a service listens at an address.
+func (c *Config) answers(at netip.Addr) bool {
+	return c.HTTP != nil && len(ports(c.HTTP.Listen, at)) > 0 || c.DNS != nil && len(ports(c.DNS.Listen, at)) > 0
 }
 
 // services returns the addresses that the service listens at.
@@ -63,7 +87,10 @@ func (n *Node) newKeeper() error {
 	if err != nil {
 		return err
 	}
-	socket := filepath.Join(n.config.DataDir, "speaker.sock")
+	socket, err := speakerSocket(n.config.DataDir)
+	if err != nil {
+		return err
+	}
 	var others func() []anycast.Other
 	if n.config.Cluster != nil {
 		others = n.otherEdges
@@ -130,8 +157,11 @@ func (n *Node) dataMade() time.Time {
 
 // checkService asks the service at an address as clients do: DNS and HTTP, at
 // the ports where they listen. What the answer says does not matter: content
-// that is gone is gone at all edges.
+// that is gone is gone at all edges. An edge that has no data yet can say nothing.
 func (n *Node) checkService(ctx context.Context, at netip.Addr) (err error) {
+	if n.engine.View() == nil {
+		return errors.New("no data is loaded")
+	}
 	if c := n.config.DNS; c != nil {
 		for _, port := range ports(c.Listen, at) {
 			err = errors.Join(err, edgedns.Ask(ctx, netip.AddrPortFrom(at, port), c.Zones[0].Name))
@@ -165,9 +195,9 @@ func (n *Node) checkHTTP(ctx context.Context, at netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	request.Close = true // a new connection each time, as for a new client
 	request.Header.Set("User-Agent", "waypost-self-check/"+Version())
-	response, err := http.DefaultTransport.RoundTrip(request)
+	transport := http.Transport{DisableKeepAlives: true} // a new connection each time, as for a new client, and by no proxy of the environment
+	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("asking %s over HTTP: %w", at, err)
 	}

@@ -26,7 +26,7 @@ type SpeakerCommand struct {
 
 // Run announces what the edge orders.
 func (c *SpeakerCommand) Run(ctx context.Context) error {
-	return speaker.Run(ctx, speaker.Config{Socket: c.Socket, Log: newLogger(os.Stderr)})
+	return speaker.Run(ctx, speaker.Config{Socket: c.Socket, Log: newLogger(os.Stderr), LogFile: os.Stderr})
 }
 
 // AnycastCommand is waypost anycast.
@@ -131,10 +131,27 @@ func printAnycast(out io.Writer, s *anycast.Status) error {
 		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", p.Address, p.ASN, p.State, since, cmp.Or(strings.Join(told, " "), "-"))
 	}
-	if s.Error != "" {
-		fmt.Fprintln(w, "\nspeaker:", s.Error)
+	if err := w.Flush(); err != nil {
+		return err
 	}
-	return w.Flush()
+	var notes []string
+	for _, p := range s.Peers {
+		if p.Trouble != "" {
+			notes = append(notes, fmt.Sprintf("%s: %s", p.Address, p.Trouble))
+		}
+	}
+	if s.Error != "" {
+		notes = append(notes, "speaker: "+s.Error)
+	}
+	if s.Superseded {
+		notes = append(notes, "another process of this edge, or one with the same data_dir, gives the speaker its orders")
+	}
+	for _, note := range notes {
+		if _, err := fmt.Fprintf(out, "\n%s\n", note); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func yesNo(yes bool) string {

@@ -65,3 +65,34 @@ func TestGoodBGPConfig(t *testing.T) {
 		t.Error("reading the configuration has made the folder")
 	}
 }
+
+// TestBadAnycastConfig has a service address where nobody answers, and a folder
+// too deep for a socket.
+func TestBadAnycastConfig(t *testing.T) {
+	for _, x := range []struct{ from, to, want string }{
+		{"addresses: []", "addresses: [198.18.0.5, 198.18.0.1]", "edge.anycast.addresses[0]: want an address that http.listen or dns.listen has"},
+		{"data_dir: data", "data_dir: " + strings.Repeat("d", 100), "edge.data_dir: want a shorter path"},
+		{"data_dir: data", "", "edge.data_dir"},
+		{"", "", ""},
+		{`http: {listen: ["198.18.0.1:80"]}`, `http: {listen: ["0.0.0.0:80"]}`, "want a service address inside"},
+		{`http: {listen: ["198.18.0.1:80"]}`, `http: {listen: ["127.0.0.1:80"]}
+  dns: {listen: ["198.18.0.1:53"], zones: [{name: m.test, ns: {ns1.m.test: [198.18.0.1]}, mirrors: [{name: "@", path: pub/os}]}]}`, ""},
+	} {
+		name := filepath.Join(t.TempDir(), "edge.yaml")
+		write(t, name, strings.Replace(`edge:
+  data_dir: data
+  source: {catalog: catalog.yaml}
+  http: {listen: ["198.18.0.1:80"]}
+  anycast:
+    local_asn: 64512
+    router_id: 192.0.2.1
+    prefixes: [198.18.0.0/24]
+    addresses: []
+    peers: [{address: 192.0.2.2, asn: 64500}]
+`, x.from, x.to, 1))
+		_, err := node.ReadConfig(name)
+		if (err == nil) != (x.want == "") || err != nil && !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: %v, want …%s…", x.to, err, x.want)
+		}
+	}
+}

@@ -22,13 +22,16 @@ type bgp struct {
 	server   *server.BgpServer
 	sessions Sessions
 	routes   map[netip.Prefix]Route
+	log      logger
 }
 
 // newBGP starts a server without sessions. A process starts one at most:
 // gobgp does not stop cleanly.
 func newBGP(ctx context.Context, s Sessions, log *slog.Logger) (*bgp, error) {
+	lines := newLogger(log)
 	b := &bgp{
-		server:   server.NewBgpServer(server.LoggerOption(logger{log})),
+		server:   server.NewBgpServer(server.LoggerOption(lines)),
+		log:      lines,
 		sessions: Sessions{LocalASN: s.LocalASN, RouterID: s.RouterID},
 		routes:   map[netip.Prefix]Route{},
 	}
@@ -227,6 +230,8 @@ func (b *bgp) peers(ctx context.Context) (out []PeerReport, err error) {
 		if r.Established {
 			r.Since = is.GetTimers().GetState().GetUptime().AsTime()
 			r.Prefixes = b.told(ctx, &p)
+		} else {
+			r.Trouble = b.log.troubles.of(p.Address.String())
 		}
 		out = append(out, r)
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,14 @@ type Config struct {
 	Idle time.Duration
 
 	Log *slog.Logger
+
+	// LogFile is the file behind Log; nil: none. It is emptied when it has more
+	// than MaxLog bytes.
+	LogFile *os.File
 }
+
+// MaxLog is how large a log file may become, in bytes.
+const MaxLog = 4 << 20
 
 // ErrTaken says that another speaker runs on the socket.
 var ErrTaken = errors.New("another speaker runs there")
@@ -58,6 +66,11 @@ func Run(ctx context.Context, c Config) error {
 	defer close(ended)
 	go accept(listener, messages, ended, c.Log)
 	l := loop{config: c, orders: orders{}, started: time.Now()}
+	l.beat.Store(&l.started)
+	go watch(ended, l.beat.Load, func() {
+		c.Log.Error("the BGP library hangs: the sessions drop, and the routes with them")
+		os.Exit(1)
+	})
 	return l.run(ctx, messages)
 }
 
@@ -129,6 +142,40 @@ type loop struct {
 	started time.Time
 	heard   time.Time // when the last order came
 	bgp     *bgp      // nil before the first order
+	said    string    // the last error of expire
+
+	beat atomic.Pointer[time.Time] // when it was last seen to work
+}
+
+// hung is how long the loop may take for one thing. Withdrawals would wait.
+const hung = 2 * Lease
+
+// watch calls abort if the last beat is too long ago: a speaker that hangs must
+// not keep its sessions, and the routes with them. It ends with ended.
+func watch(ended <-chan struct{}, beat func() *time.Time, abort func()) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case now := <-tick.C:
+			if now.Sub(*beat()) > hung {
+				abort()
+				return
+			}
+		}
+	}
+}
+
+// trim empties a log file that has become too large. Its writers append.
+func trim(f *os.File) {
+	if f == nil {
+		return
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() > MaxLog {
+		_ = f.Truncate(0)
+	}
 }
 
 func (l *loop) run(ctx context.Context, messages <-chan message) error {
@@ -136,8 +183,14 @@ func (l *loop) run(ctx context.Context, messages <-chan message) error {
 	defer tick.Stop()
 	l.heard = time.Now()
 	end := context.WithoutCancel(ctx)
+	trimming := time.NewTicker(time.Minute)
+	defer trimming.Stop()
 	for {
+		now := time.Now()
+		l.beat.Store(&now)
 		select {
+		case <-trimming.C:
+			trim(l.config.LogFile)
 		case m := <-messages:
 			report, err := l.obey(end, m.order, time.Now())
 			m.report <- report
@@ -188,8 +241,12 @@ func (l *loop) expire(ctx context.Context, now time.Time) (idle bool) {
 		}
 		rules = Order{Sessions: l.bgp.sessions}
 	}
+	said := l.said
+	l.said = ""
 	if err := l.bgp.apply(ctx, &rules); err != nil {
-		l.config.Log.Error("carrying out an order", "error", err)
+		if l.said = err.Error(); l.said != said {
+			l.config.Log.Error("carrying out an order; it is tried again", "error", err)
+		}
 	}
 	return !ok
 }

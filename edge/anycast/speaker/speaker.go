@@ -111,4 +111,7 @@ type PeerReport struct {
 	Since       time.Time      `json:"since,omitzero"` // of the session that is up
 	Flaps       uint32         `json:"flaps"`          // how often it has gone down
 	Prefixes    []netip.Prefix `json:"prefixes"`       // what the neighbour is told of
+
+	// Trouble is why there is no session, as far as that is known.
+	Trouble string `json:"trouble,omitempty"`
 }
