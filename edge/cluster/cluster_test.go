@@ -266,6 +266,15 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, e := range []*edge{a, b} {
+				for _, m := range e.Members() {
+					t.Logf("at %s: %s has %v; in the ring are %v", e.Name, m.Name, m.Keys, e.keys.ids())
+				}
+			}
+		}
+	})
 	eventually(t, "all use it", func() bool { k := a.Keys(); return len(k[0].Uses) == 2 && k[0].ID == id })
 	eventually(t, "b too knows", func() bool { k := b.Keys(); return len(k[0].Uses) == 2 })
 	for _, e := range []*edge{a, b} {

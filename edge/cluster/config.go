@@ -158,7 +158,7 @@ func (c *Config) memberlist() *memberlist.Config {
 	if c.Timings == "lan" {
 		m = memberlist.DefaultLANConfig()
 	}
-	m.TCPTimeout = joinTimeout
+	m.TCPTimeout, m.RetransmitMult = joinTimeout, retransmit
 	m.BindAddr, m.BindPort = c.Listen.Addr().String(), int(c.Listen.Port())
 	m.AdvertiseAddr, m.AdvertisePort = c.Advertise.Addr().String(), int(c.Advertise.Port())
 	m.Label = c.Label

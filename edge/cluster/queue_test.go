@@ -10,7 +10,7 @@ import (
 // the first one has just taken the place of an older one.
 func TestAnchor(t *testing.T) {
 	for _, anchored := range []bool{false, true} {
-		q := memberlist.TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: 4}
+		q := memberlist.TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: retransmit}
 		if anchored {
 			q.QueueBroadcast(anchor())
 		}

@@ -225,14 +225,17 @@ func (s *simulation) hear(e *simEdge, b []byte) {
 
 // learnt notes who knows what, and who has decided.
 func (s *simulation) learnt(e *simEdge, r *vote.Report) {
-	key := fmt.Sprint(r.Observer, r.Host, r.Version.Counter)
-	s.knows[key] = append(s.knows[key], s.now)
 	died, ok := s.dead[r.Host]
+	if !ok {
+		key := fmt.Sprint(r.Observer, r.Host, r.Version.Counter)
+		s.knows[key] = append(s.knows[key], s.now)
+	}
 	if !ok || e.down[r.Host] {
 		return
 	}
 	q := vote.Question{Book: e.council.book}
-	h := &s.hosts[slices.IndexFunc(s.hosts, func(h vote.Host) bool { return h.Name == r.Host })]
+	at, _ := findHost(s.hosts, r.Host)
+	h := &s.hosts[at]
 	if f := q.Find(h, 1); f.Down(2, false) {
 		e.down[r.Host] = true
 		s.decided[r.Host] = append(s.decided[r.Host], s.now-died)

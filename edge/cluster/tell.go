@@ -11,8 +11,13 @@ import (
 // gossip has room for some tens of such messages a second.
 const metaPace = 100 * time.Millisecond
 
-// repeat is after how long what is urgent is told once more.
-const repeat = 2 * time.Second
+// What is urgent is told again, so many times, after a random time of up to
+// twice so long: the library's own queue has the flaw that [anchor] mends in
+// ours, and it shows when two edges have something to tell at one moment.
+const (
+	repeats = 2
+	repeat  = 1500 * time.Millisecond
+)
 
 // SetMeta tells the others what has changed of this edge: all but what
 // [Options] say. Snapshots alone are told with a delay, the longer the larger
@@ -30,10 +35,9 @@ func (c *Cluster) SetMeta(m Meta) {
 }
 
 // tell tells the others what this edge is, when that changes, until ctx ends.
-// What is urgent is told once more after a while: the library's own queue has
-// the flaw that [anchor] mends in ours.
 func (c *Cluster) tell(ctx context.Context) {
 	var last Meta
+	left := 0 // repeats
 	again := time.NewTimer(time.Hour)
 	defer again.Stop()
 	for {
@@ -41,6 +45,7 @@ func (c *Cluster) tell(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-again.C:
+			left--
 		case <-c.renamed:
 			c.mu.Lock()
 			now := c.meta
@@ -49,10 +54,13 @@ func (c *Cluster) tell(ctx context.Context) {
 			last = now
 			now.Snapshot, now.Data = old.Snapshot, old.Data
 			if string(now.encode()) != string(old.encode()) {
-				again.Reset(repeat)
+				left = repeats
 			} else if !c.dawdle(ctx) { // a thousand edges have a new snapshot at once
 				return
 			}
+		}
+		if left > 0 {
+			again.Reset(repeat + rand.N(repeat)) //nolint:gosec // only so that they come apart
 		}
 		if err := c.list.UpdateNode(settle); err != nil && !strings.Contains(err.Error(), "timeout") {
 			c.Log.Error("cluster: telling others of this edge", "error", err)
