@@ -160,7 +160,7 @@ func (d *Desk) keep(ctx context.Context, r checkin.Receipt, o checkin.Outcome) e
 	if err != nil {
 		return err
 	}
-	return d.Store.Enqueue(ctx, task)
+	return d.Store.EnqueueUnited(ctx, task, func(queued string) (string, error) { return unitedCrawl(queued, order) })
 }
 
 // embargoed returns the numbers of the directories that a check-in claims and

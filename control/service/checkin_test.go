@@ -11,6 +11,7 @@ import (
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/service"
 	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/control/web"
 )
 
 func newDesk(t *testing.T) (d *service.Desk, published *int) {
@@ -102,6 +103,42 @@ func TestDeskKeeps(t *testing.T) {
 	}
 	if *published != 2 {
 		t.Errorf("published %d times", *published)
+	}
+}
+
+// TestDeskUnites: a check-in takes nothing from what is queued already.
+func TestDeskUnites(t *testing.T) {
+	const host = `{"host":"site/a","category":"os"`
+	for _, tt := range []struct {
+		name, queued string
+		claims       [][]string
+		want         string
+	}{
+		{"two check-ins", "", [][]string{{"44", "43"}, {"43", "45"}}, host + `,"only":["43","44","45"]}`},
+		{"a full crawl", host + `,"mode":"full","accept_loss":true}`, [][]string{{"43"}}, host + `,"mode":"full","accept_loss":true}`},
+		{"a full crawl without a mode", host + `}`, [][]string{{"43"}}, host + `}`},
+		{"a quick crawl", host + `,"mode":"quick"}`, [][]string{{"43"}}, host + `,"mode":"quick"}`},
+		{"a crawl of metadata", host + `,"mode":"metadata"}`, [][]string{{"43"}}, host + `,"only":["43"]}`},
+		{"a canary", host + `,"mode":"canary"}`, [][]string{{"43"}}, host + `,"only":["43"]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d, _ := newDesk(t)
+			if tt.queued != "" {
+				if err := d.Store.Enqueue(t.Context(), store.Task{Kind: web.JobCrawl, Key: "site/a os", Payload: tt.queued}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, claim := range tt.claims {
+				r := checkin.Receipt{Host: "site/a", At: time.Now(), Outcomes: []checkin.Outcome{{Category: "os", Crawl: claim}}}
+				if err := d.Keep(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			jobs, err := d.Store.Jobs(t.Context(), store.JobFilter{})
+			if err != nil || len(jobs) != 1 || jobs[0].Payload != tt.want {
+				t.Errorf("jobs %+v, %v, want %s", jobs, err, tt.want)
+			}
+		})
 	}
 }
 

@@ -29,6 +29,42 @@ func crawlTask(o crawlOrder) (store.Task, error) {
 	return store.Task{Kind: web.JobCrawl, Key: o.Host + " " + o.Category, Payload: string(payload), Attempts: 2}, err
 }
 
+// unitedCrawl returns the payload of a crawl that does what a queued one would,
+// and what an order says. Of two that look at different things the one that
+// looks at more does: a quick crawl looks at all that a check-in may claim.
+func unitedCrawl(queued string, order crawlOrder) (string, error) {
+	var before crawlOrder
+	if err := json.Unmarshal([]byte(queued), &before); err != nil {
+		return "", fmt.Errorf("reading what is queued: %w", err)
+	}
+	out := order
+	if before.breadth() > order.breadth() {
+		out = before
+	}
+	if len(before.Only) > 0 && len(order.Only) > 0 {
+		out.Only = slices.Concat(before.Only, order.Only)
+		slices.Sort(out.Only)
+		out.Only = slices.Compact(out.Only)
+	}
+	out.AcceptLoss = before.AcceptLoss || order.AcceptLoss
+	payload, err := json.Marshal(out)
+	return string(payload), err
+}
+
+// breadth says how much an order looks at, as a number to compare.
+func (o crawlOrder) breadth() int {
+	switch m := mode(o.Mode); {
+	case len(o.Only) > 0:
+		return 2
+	case m == crawl.Full:
+		return 4
+	case m == crawl.Quick:
+		return 3
+	default:
+		return -int(m) // metadata before canary
+	}
+}
+
 // mode returns the mode of a name; "" is full.
 func mode(name string) crawl.Mode {
 	for m := crawl.Full; m <= crawl.Canary; m++ {

@@ -70,24 +70,62 @@ func (s *Store) Enqueue(ctx context.Context, tasks ...Task) error {
 
 // enqueue queues tasks in a transaction.
 func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, tasks []Task) error {
-	now := s.now()
 	for _, t := range tasks {
-		if t.At.IsZero() {
-			t.At = now
-		}
-		if t.Attempts == 0 {
-			t.Attempts = defaultAttempts
-		}
-		_, err := exec(ctx, tx, `INSERT INTO jobs (id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at)
-			VALUES ($1, $2, $3, $4, 'queued', $5, '', 0, $6, '', $7)
-			ON CONFLICT (kind, key) WHERE state = 'queued' DO UPDATE SET payload = excluded.payload,
-			ready_at = CASE WHEN excluded.ready_at < jobs.ready_at THEN excluded.ready_at ELSE jobs.ready_at END`,
-			rand.Int64(), t.Kind, t.Key, t.Payload, stamp(t.At), t.Attempts, stamp(now)) //nolint:gosec // an identifier is no secret
+		_, err := s.insertJob(ctx, tx, t, `UPDATE SET payload = excluded.payload,
+			ready_at = CASE WHEN excluded.ready_at < jobs.ready_at THEN excluded.ready_at ELSE jobs.ready_at END`)
 		if err != nil {
-			return fmt.Errorf("queueing %s %s: %w", t.Kind, t.Key, err)
+			return err
 		}
 	}
 	return nil
+}
+
+// insertJob queues a task, and says how many rows it wrote. Where one of its
+// kind and key is queued, conflict, in SQL, says what to do.
+func (s *Store) insertJob(ctx context.Context, tx *sql.Tx, t Task, conflict string) (int64, error) {
+	now := s.now()
+	if t.At.IsZero() {
+		t.At = now
+	}
+	if t.Attempts == 0 {
+		t.Attempts = defaultAttempts
+	}
+	n, err := exec(ctx, tx, `INSERT INTO jobs (id, kind, key, payload, state, ready_at, worker, attempts, max_attempts, result, changed_at)
+		VALUES ($1, $2, $3, $4, 'queued', $5, '', 0, $6, '', $7)
+		ON CONFLICT (kind, key) WHERE state = 'queued' DO `+conflict,
+		rand.Int64(), t.Kind, t.Key, t.Payload, stamp(t.At), t.Attempts, stamp(now)) //nolint:gosec // an identifier is no secret
+	if err != nil {
+		return 0, fmt.Errorf("queueing %s %s: %w", t.Kind, t.Key, err)
+	}
+	return n, nil
+}
+
+// EnqueueUnited queues a task like [Store.Enqueue], but where one of the same
+// kind and key is queued already, the payload becomes what unite makes of that
+// one's: what it was queued for is done, too. unite may be called more than once.
+func (s *Store) EnqueueUnited(ctx context.Context, t Task, unite func(queued string) (string, error)) error {
+	return s.update(ctx, func(tx *sql.Tx) error {
+		for {
+			made, err := s.insertJob(ctx, tx, t, `NOTHING`)
+			if made > 0 || err != nil {
+				return err
+			}
+			var queued string
+			err = tx.QueryRowContext(ctx, `UPDATE jobs SET payload = payload WHERE CAST(kind AS TEXT) = $1 AND key = $2 AND state = 'queued'
+				RETURNING payload`, t.Kind, t.Key).Scan(&queued) // as an update, which keeps others from it until this is committed
+			if errors.Is(err, sql.ErrNoRows) {
+				continue // a worker has just taken it
+			}
+			united := t
+			if err == nil {
+				united.Payload, err = unite(queued)
+			}
+			if err != nil {
+				return fmt.Errorf("queueing %s %s: %w", t.Kind, t.Key, err)
+			}
+			return s.enqueue(ctx, tx, []Task{united})
+		}
+	})
 }
 
 // Take gives a worker the job that has been ready for longest of some kinds,

@@ -91,6 +91,38 @@ func TestJobs(t *testing.T) {
 }
 
 // What was asked for last of a kind stays known, however long ago that was.
+// TestUnited queues what was queued for another reason already.
+func TestUnited(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store, c *clock) {
+		t.Helper()
+		queue := func(payload string, in time.Duration) {
+			task := store.Task{Kind: "crawl", Key: "a", Payload: payload, At: c.now().Add(in)}
+			must(t, s.EnqueueUnited(t.Context(), task, func(queued string) (string, error) { return queued + payload, nil }))
+		}
+		queue("1", time.Hour)
+		queue("2", 0)
+		queue("3", time.Hour)
+		wantTaken(t, s, "w1", "a 123 1")
+		queue("4", 0) // the one that runs may have begun too early
+		no := errors.New("no")
+		if err := s.EnqueueUnited(t.Context(), store.Task{Kind: "crawl", Key: "a"}, func(string) (string, error) { return "", no }); !errors.Is(err, no) {
+			t.Errorf("%v, want %v", err, no)
+		}
+		if got, _, err := s.Take(t.Context(), "w2", []string{"crawl"}, time.Minute); err != nil || got.Payload != "" {
+			t.Errorf("took %+v, %v while another one runs", got, err)
+		}
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { queue("x", 0) })
+		}
+		all.Wait()
+		jobs, err := s.Jobs(t.Context(), store.JobFilter{State: store.Queued})
+		if err != nil || len(jobs) != 1 || jobs[0].Payload != "4"+strings.Repeat("x", 20) {
+			t.Errorf("queued are %+v, %v", jobs, err)
+		}
+	})
+}
+
 func TestTheLastJobStays(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		t.Helper()
