@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -210,7 +211,11 @@ func (s *Share) ask(ctx context.Context, p *Peer, wait time.Duration, w *wish) (
 	return nil, err
 }
 
-// leave tells of a peer that is left alone.
+// leave tells of a peer that is left alone. A seed may be no peer at all.
 func (s *Share) leave(p *Peer, why error) {
-	s.Log.Warn("another edge is not asked for snapshots for a while", "edge", p.Name, "address", p.Address, "error", why)
+	level := slog.LevelWarn
+	if p.Seed {
+		level = slog.LevelInfo
+	}
+	s.Log.Log(context.Background(), level, "another edge is not asked for snapshots for a while", "edge", p.Name, "address", p.Address, "error", why)
 }
