@@ -21,12 +21,13 @@ type Passage struct {
 	kind     string
 	arrivals chan net.Conn
 
-	mu     sync.Mutex
-	conns  map[*Conn]struct{} // guarded by mu: those that are open
-	moving bool               // guarded by mu
-	empty  chan struct{}      // guarded by mu: closed when no connection is open any more; nil: nobody waits
+	moving atomic.Bool
 	moved  atomic.Uint64
 	lost   atomic.Uint64
+
+	mu    sync.Mutex         // taken for each connection, not for each request
+	conns map[*Conn]struct{} // guarded by mu: those that are open
+	empty chan struct{}      // guarded by mu: closed when no connection is open any more; nil: nobody waits
 }
 
 // Passage returns the passage for connections of a kind, such as http: only a
@@ -121,13 +122,11 @@ func (g *Passage) conn(from net.Conn) *Conn {
 // Leave has connections move from now on, each as soon as it is between two
 // requests: its reader then gets [io.EOF], and when it is closed it moves.
 func (g *Passage) Leave() {
+	g.moving.Store(true)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.moving = true
 	for c := range g.conns {
-		if c.waiting {
-			_ = c.SetReadDeadline(time.Unix(1, 0))
-		}
+		c.wake()
 	}
 }
 
@@ -164,8 +163,10 @@ type Conn struct {
 	*net.TCPConn
 
 	passage *Passage
-	waiting bool        // guarded by passage.mu: the reader waits for the first byte of a request
 	leaves  atomic.Bool // it moves when it is closed
+
+	mu      sync.Mutex // nobody else wants it but [Passage.Leave]
+	waiting bool       // guarded by mu: the reader waits for the first byte of a request
 
 	between bool // two requests, or before the first one; of the reader
 	begun   bool // a byte has come; of the reader
@@ -206,19 +207,28 @@ func (c *Conn) leave() error {
 
 // wait notes that the reader waits, and reports false if it need not.
 func (c *Conn) wait() bool {
-	g := c.passage
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	c.waiting = !g.moving
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = !c.passage.moving.Load()
 	return c.waiting
 }
 
+// woke notes that the reader has something to do.
 func (c *Conn) woke() (moving bool) {
-	g := c.passage
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.waiting = false
-	return g.moving
+	return c.passage.moving.Load()
+}
+
+// wake ends the waiting of the reader. Deadlines of a request that has begun to
+// come in are left alone.
+func (c *Conn) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting {
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // Close closes the connection, or moves it, if it leaves.

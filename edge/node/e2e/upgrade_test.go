@@ -235,10 +235,12 @@ func TestUpgradeFails(t *testing.T) {
 	}{
 		{"bad configuration", func() { write(t, l.file("edge.yaml"), string(good)+"  nonsense: 1\n") }, []string{"cannot start", "edge.yaml:", "nonsense"}},
 		{"no configuration", func() { _ = os.Remove(l.file("edge.yaml")) }, []string{"cannot start", "edge.yaml"}},
-		{"a port is taken", func() {
-			write(t, l.file("edge.yaml"), strings.Replace(string(good), "http: {listen: [", "http: {listen: [\""+taken+"\", ", 1))
+		{
+			"a port is taken", func() {
+				write(t, l.file("edge.yaml"), strings.Replace(string(good), "http: {listen: [", "http: {listen: [\""+taken+"\", ", 1))
+			},
+			[]string{"cannot start", "address already in use"},
 		},
-			[]string{"cannot start", "address already in use"}},
 		{"a binary that is none", script("this is no program"), []string{"exec format error"}},
 		{"no binary", func() { _ = os.Remove(l.file("waypost")) }, []string{"no such file"}},
 		{"a binary that crashes", script("#!/bin/sh\nexit 3\n"), []string{"ended before it was ready", "exit status 3"}},

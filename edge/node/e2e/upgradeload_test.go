@@ -231,9 +231,9 @@ func (l *load) overTCP(k *clients, addr string, together int, wait func() bool) 
 	for wait() {
 		var asks []byte
 		for i := range together {
-			query, err := dnsQuestion(uint16(i))
-			if err != nil {
-				l.t.Error(err)
+			query, bad := dnsQuestion(uint16(i))
+			if bad != nil {
+				l.t.Error(bad)
 				return
 			}
 			asks = append(binary.BigEndian.AppendUint16(asks, uint16(len(query))), query...)

@@ -28,15 +28,15 @@ func newManager(t *testing.T, l *lineage) *manager {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	tcp := func(addr string) *os.File {
-		c, err := net.Listen("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
+		open, bad := net.Listen("tcp", addr)
+		if bad != nil {
+			t.Fatal(bad)
 		}
-		f, err := c.(*net.TCPListener).File()
-		if err != nil {
-			t.Fatal(err)
+		f, bad := open.(*net.TCPListener).File()
+		if bad != nil {
+			t.Fatal(bad)
 		}
-		_ = c.Close()
+		_ = open.Close()
 		return f
 	}
 	c, err := net.ListenPacket("udp", l.dns[0])
@@ -91,9 +91,9 @@ func TestUpgradeUnderSystemd(t *testing.T) {
 	clients := newLoad(t)
 	clients.clientsOf(l.http[0], l.dns[0], "IPv4")
 	for range 3 {
-		before, after, err := l.upgrade()
-		if err != nil || before != pid {
-			t.Fatalf("process %d, want %d: %v", before, pid, err)
+		before, after, bad := l.upgrade()
+		if bad != nil || before != pid {
+			t.Fatalf("process %d, want %d: %v", before, pid, bad)
 		}
 		m.wants("RELOADING=1", "MONOTONIC_USEC=")
 		m.wants(fmt.Sprintf("MAINPID=%d", after), "READY=1")
