@@ -132,8 +132,27 @@ func (k *keyring) reload() error {
 	err = errors.Join(err, k.ring.UseKey(keys[0]))
 	for _, key := range slices.Clone(k.ring.GetKeys()) {
 		if !slices.ContainsFunc(keys, func(wanted []byte) bool { return bytes.Equal(wanted, key) }) {
-			err = errors.Join(err, k.ring.RemoveKey(key))
+			err = errors.Join(err, k.remove(key))
 		}
+	}
+	return err
+}
+
+// remove takes a key out. The library moves the keys behind it within an array
+// that others may be reading; so those are taken out before, from the end, and
+// put back.
+func (k *keyring) remove(key []byte) error {
+	keys := slices.Clone(k.ring.GetKeys())
+	at := slices.IndexFunc(keys, func(known []byte) bool { return bytes.Equal(known, key) })
+	if at <= 0 {
+		return errors.New("want a key that is there and does not encrypt")
+	}
+	var err error
+	for _, after := range slices.Backward(keys[at:]) {
+		err = errors.Join(err, k.ring.RemoveKey(after))
+	}
+	for _, after := range keys[at+1:] {
+		err = errors.Join(err, k.ring.AddKey(after))
 	}
 	return err
 }

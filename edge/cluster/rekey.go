@@ -75,7 +75,7 @@ func (c *Cluster) RemoveKey(id KeyID, force bool) error {
 			return fmt.Errorf("%s encrypt with key %s: this edge would not understand them", strings.Join(k.Uses, ", "), id)
 		}
 	}
-	return c.rekey(c.keys.ring.RemoveKey(key))
+	return c.rekey(c.keys.remove(key))
 }
 
 // reloadKeys takes what the key files have now.
