@@ -105,7 +105,7 @@ router bgp 64500
   bmp monitor ipv6 unicast post-policy
  exit
 `)
-	if err := os.Chmod(s.dir, 0o777); err != nil { //nolint:gosec // FRR is another user
+	if err := os.Chmod(s.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	s.router.start(t, "/usr/lib/frr/bgpd", "--no_zebra", "--log", "stdout", "--config_file", s.file("bgpd.conf"), "--pid_file", s.file("bgpd.pid"),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,8 +90,8 @@ func birdWithTable(t *testing.T, s *site, base string) *feeder {
 				}
 				text += "  route " + prefix + " blackhole {"
 				as := strings.Fields(path)
-				for i := len(as) - 1; i >= 0; i-- {
-					text += " bgp_path.prepend(" + as[i] + ");"
+				for _, number := range slices.Backward(as) {
+					text += " bgp_path.prepend(" + number + ");"
 				}
 				text += " };\n"
 			}
@@ -126,7 +127,7 @@ func feedFRR(t *testing.T, s *site) *feeder {
 		}
 		return out
 	}
-	if err := os.Chmod(s.dir, 0o777); err != nil { //nolint:gosec // FRR is another user
+	if err := os.Chmod(s.dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	write(t, s.file("bgpd.conf"), deployed(t, "feed-frr.conf")+strings.Join(lines(firstTable()), "\n")+"\n")
@@ -222,7 +223,7 @@ func (s *site) wantHosts(want map[string]string) {
 // session.
 func TestFeed(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, *site) *feeder{
-		"bird": func(t *testing.T, s *site) *feeder { return feedBird(t, s) }, "FRR": feedFRR, "gobgpd": feedGobgpd,
+		"bird": func(t *testing.T, s *site) *feeder { t.Helper(); return feedBird(t, s) }, "FRR": feedFRR, "gobgpd": feedGobgpd,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newFeedSite(t, feedConfig)

@@ -265,7 +265,7 @@ func (b *feedBench) waitRoutes(ctl string, within time.Duration) {
 		out, err := exec.Command("birdc", "-s", b.file(ctl), "show", "route", "count").CombinedOutput()
 		if last = string(out); err == nil {
 			n := 0
-			for _, f := range strings.Fields(last) {
+			for f := range strings.FieldsSeq(last) {
 				if v, err := strconv.Atoi(f); err == nil && v > n {
 					n = v
 				}
@@ -381,7 +381,7 @@ func (b *feedBench) measureIdle() {
 func (b *feedBench) measureEdge() {
 	t, pid, asker := b.t, b.pid, b.asker
 	t.Helper()
-	_ = os.WriteFile("/proc/"+pid+"/clear_refs", []byte("5"), 0) //nolint:gosec // resets VmHWM
+	_ = os.WriteFile("/proc/"+pid+"/clear_refs", []byte("5"), 0)
 	before := cpuOf(t, pid)
 	b.birdc("enable", "edge")
 	for b.peer().State != "established" { // the edge tries now and then

@@ -121,6 +121,7 @@ func randomClient() [4]byte {
 
 // timeDNS sends 1,000 queries a second, with a client subnet each.
 func timeDNS(t *testing.T, d time.Duration) (x timings) {
+	t.Helper()
 	conn, err := net.Dial("udp", "127.0.0.1:5300")
 	if err != nil {
 		t.Error(err)
@@ -166,6 +167,7 @@ func timeDNS(t *testing.T, d time.Duration) (x timings) {
 
 // timeHTTP sends 200 requests a second over connections that stay.
 func timeHTTP(t *testing.T, d time.Duration) (x timings) {
+	t.Helper()
 	client := http.Client{
 		Timeout:       5 * time.Second,
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
