@@ -71,7 +71,25 @@ func newFleet(t *testing.T, health string) *fleet {
 			return f.alive(e) == clusterEdges && slices.Equal(f.listed(e), f.wellKnown())
 		})
 	})
+	f.quiet()
 	return f
+}
+
+// quiet waits until there has been no news for a while: what timed out while
+// all edges started at once on a small machine has been looked at anew.
+func (f *fleet) quiet() {
+	f.t.Helper()
+	since, last := time.Now(), -1.0
+	f.eventually(60*time.Second, "nobody has news", func() bool {
+		sum := 0.0
+		for _, e := range f.edges {
+			sum += f.metric(e, "waypost_cluster_news_total")
+		}
+		if sum != last {
+			since, last = time.Now(), sum
+		}
+		return time.Since(since) > 3*time.Second
+	})
 }
 
 func (f *fleet) startMirrors() {
