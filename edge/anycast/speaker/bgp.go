@@ -232,6 +232,9 @@ func (b *bgp) peers(ctx context.Context) (out []PeerReport, err error) {
 			r.Prefixes = b.told(ctx, &p)
 		} else {
 			r.Trouble = b.log.troubles.of(p.Address.String())
+			if r.Trouble == "" && state == api.PeerState_OPENSENT {
+				r.Trouble = "connected, but it has not said a word yet: it may have another ttl_security than here"
+			}
 		}
 		out = append(out, r)
 	}

@@ -24,7 +24,7 @@ type logger struct {
 var _ gobgp.Logger = logger{}
 
 func newLogger(log *slog.Logger) logger {
-	return logger{log, &troubles{last: map[string]string{}, said: map[[2]string]string{}}}
+	return logger{log, &troubles{last: map[string]string{}, said: map[[2]string]string{}, told: map[string]bool{}}}
 }
 
 func (l logger) attributes(fields gobgp.Fields) (out []any) {
@@ -55,13 +55,16 @@ func (l logger) Warn(msg string, fields gobgp.Fields) {
 
 // Info logs what is usual.
 func (l logger) Info(msg string, fields gobgp.Fields) {
-	l.troubles.hear(msg, fields)
+	if msg == peerUp || msg == peerDown {
+		l.troubles.hear(msg, fields)
+	}
 	l.log.Info(msg, l.attributes(fields)...)
 }
 
-// Debug logs connections that were not made: gobgp tells each message, too.
+// Debug logs connections that were not made, and those on which there was no
+// session: gobgp tells each message, too.
 func (l logger) Debug(msg string, fields gobgp.Fields) {
-	if msg == failedToConnect {
+	if msg == failedToConnect || msg == stateChanged && refused(fields) {
 		l.Warn(msg, fields)
 	}
 }
@@ -77,6 +80,7 @@ type troubles struct {
 	mu   sync.Mutex
 	last map[string]string    // guarded by mu
 	said map[[2]string]string // guarded by mu; by neighbour and message
+	told map[string]bool      // guarded by mu; the last was that we sent a notification
 }
 
 // of returns why there is no session with a neighbour; "" if nothing is known.
@@ -94,6 +98,7 @@ const (
 	holdExpired     = "hold timer expired"
 	peerUp          = "Peer Up"
 	peerDown        = "Peer Down"
+	stateChanged    = "state changed"
 )
 
 // hear takes in a message. It returns what it means to operators, and whether
@@ -102,6 +107,8 @@ func (t *troubles) hear(msg string, fields gobgp.Fields) (why string, news bool)
 	neighbour, _ := fields["Key"].(string)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	told := t.told[neighbour]
+	t.told[neighbour] = msg == sent
 	switch msg {
 	case peerUp:
 		delete(t.last, neighbour)
@@ -125,6 +132,11 @@ func (t *troubles) hear(msg string, fields gobgp.Fields) (why string, news bool)
 		}
 	case holdExpired:
 		why = "nothing came from it within the hold time"
+	case stateChanged:
+		if told { // which says why
+			return t.last[neighbour], false
+		}
+		why = whyRefused(fields)
 	case peerDown:
 		if why = t.last[neighbour]; why == "" {
 			why = fmt.Sprint("the session has ended: ", fields["Reason"])
@@ -146,6 +158,26 @@ func (t *troubles) isNews(neighbour, msg, why string) bool {
 	before, ok := t.said[key]
 	t.said[key] = why
 	return !ok || before != why
+}
+
+// refused reports whether a change of state is that of a connection on which no
+// session came to be.
+func refused(fields gobgp.Fields) bool {
+	before := fields["old"]
+	return fields["new"] == packet.BGP_FSM_IDLE.String() &&
+		(before == packet.BGP_FSM_OPENSENT.String() || before == packet.BGP_FSM_OPENCONFIRM.String())
+}
+
+// whyRefused says why it was, of which gobgp keeps little.
+func whyRefused(fields gobgp.Fields) string {
+	switch reason := fmt.Sprint(fields["reason"]); reason {
+	case "invalid-msg":
+		return "it refused the session: it expects another AS number than local_asn, or knows no neighbour of this address; its own log says which"
+	case "read-failed", "write-failed":
+		return "it closed the connection before there was a session: does it know a neighbour of this address, with the same ttl_security?"
+	default:
+		return "there was no session: " + reason
+	}
 }
 
 // notConnected says why there is no connection.

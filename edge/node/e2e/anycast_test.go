@@ -285,10 +285,12 @@ func (s *site) leave(t *testing.T) {
 
 // TestAnycastTrouble has a neighbour that will not have us.
 func TestAnycastTrouble(t *testing.T) {
-	for name, x := range map[string]struct{ from, to string }{
-		"wrong password": {`password "correct-horse"`, `password "wrong"`},
-		"wrong AS":       {"neighbor 192.0.2.1 as 64512", "neighbor 192.0.2.1 as 64513"},
-		"too far":        {"ttl security on;", "multihop 3; ttl security off;"},
+	for name, x := range map[string]struct{ from, to, why string }{
+		"wrong password": {`password "correct-horse"`, `password "wrong"`, "another TCP MD5 password"},
+		"wrong AS":       {"neighbor 192.0.2.1 as 64512", "neighbor 192.0.2.1 as 64513", "another AS number than local_asn"},
+		"it is another":  {"neighbor 192.0.2.1 as 64512;", "neighbor 192.0.2.1 as 64512; local as 64501;", "of another AS than asn says"},
+		"too far":        {"ttl security on;", "multihop 3; ttl security off;", "ttl_security"},
+		"it is disabled": {"local 192.0.2.2;", "local 192.0.2.2; disabled;", "no answer: it is down"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
@@ -299,6 +301,8 @@ func TestAnycastTrouble(t *testing.T) {
 			if st := s.status(); st.Peers[0].Established || !st.Peers[1].Established {
 				t.Errorf("%+v", st.Peers)
 			}
+			eventually(t, "the edge says why", func() bool { return strings.Contains(s.status().Peers[0].Trouble, x.why) })
+			wantAll(t, s.edge.run(t, built(t), "anycast", "status"), "192.0.2.2: ", x.why)
 			wantAll(t, s.edge.run(t, "curl", "-sS", "http://127.0.0.1:9090/metrics"),
 				`waypost_anycast_session_up{neighbour="192.0.2.2"} 0`, `waypost_anycast_session_up{neighbour="2001:db8::2"} 1`,
 				fmt.Sprintf(`waypost_anycast_announced{neighbour="2001:db8::2",prefix=%q} 1`, prefix6))
