@@ -204,16 +204,11 @@ func (k *Keeper) round(ctx context.Context) map[netip.Prefix]error {
 		results[i] = make(chan error, 1)
 		go func() { results[i] <- k.Check(ctx, a) }()
 	}
-	limit := time.After(k.Config.CheckTimeout + grace)
+	limit, stop := context.WithTimeout(context.WithoutCancel(ctx), k.Config.CheckTimeout+grace)
+	defer stop()
 	found := map[netip.Prefix]error{}
 	for i, a := range k.Config.Addresses {
-		var err error
-		select {
-		case err = <-results[i]:
-		case <-limit:
-			limit = closed()
-			err = errHangs
-		}
+		err := result(limit, results[i])
 		if err != nil {
 			err = fmt.Errorf("%s: %w", a, err)
 		}
@@ -231,11 +226,20 @@ const grace = 100 * time.Millisecond
 
 var errHangs = errors.New("the check hangs")
 
-// closed returns a channel from which there is always something to receive.
-func closed() <-chan time.Time {
-	c := make(chan time.Time)
-	close(c)
-	return c
+// result waits for the result of a check. One that is there counts, also if
+// the wait for another one has taken all the time.
+func result(limit context.Context, from <-chan error) error {
+	select {
+	case err := <-from:
+		return err
+	case <-limit.Done():
+	}
+	select {
+	case err := <-from:
+		return err
+	default:
+		return errHangs
+	}
 }
 
 // take takes in a round of checks.

@@ -298,3 +298,18 @@ func TestSuperseded(t *testing.T) {
 		}
 	})
 }
+
+// TestOrderThatCannotBeKept has a disk that takes nothing: the order is refused,
+// and nothing changes.
+func TestOrderThatCannotBeKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := setUp(t, func(o *Options) { o.File = filepath.Join(t.TempDir(), "gone", "anycast.json") })
+		b.after(both, v4.String(), v6.String())
+		if err := b.Drain(false); err == nil {
+			t.Error("no error")
+		}
+		b.after(10*time.Second, v4.String(), v6.String())
+		b.stop()
+		b.end()
+	})
+}

@@ -106,6 +106,7 @@ type shown struct {
 	view     bmpView
 	as       uint32
 	station  uint64 // the connection that it comes by; 0: lost
+	newest   uint64 // the last of those, which none before it may replace: it would have changes only
 	rib      *rib   // what came by that connection; nil: lost
 	began    time.Time
 	ended    [families]bool // End-of-RIB came
@@ -200,15 +201,18 @@ func (m *Monitor) routes(station uint64, msg *bmpMessage) error {
 	}
 	s := m.find(msg.view)
 	if s == nil {
-		if len(m.shown) >= m.config.MaxTables {
+		if len(m.shown) >= m.config.MaxTables && !m.makeRoom() {
 			return fmt.Errorf("a table of peer %s beside the %d of max_tables: %w", msg.view.peer, len(m.shown), errFull)
 		}
 		s = &shown{view: msg.view}
 		m.shown = append(m.shown, s)
 		slices.SortFunc(m.shown, func(a, b *shown) int { return a.view.compare(b.view) })
 	}
+	if station < s.newest {
+		return nil
+	}
 	if s.station != station {
-		*s = shown{view: s.view, as: msg.as, station: station, rib: newRIB(m.config.MaxPrefixes), began: time.Now(), out: s.out, since: s.since}
+		*s = shown{view: s.view, as: msg.as, station: station, newest: station, rib: newRIB(m.config.MaxPrefixes), began: time.Now(), out: s.out, since: s.since}
 	}
 	u.apply(s.rib, [families]bool{true, true})
 	for f := range families {
@@ -222,6 +226,19 @@ func (m *Monitor) routes(station uint64, msg *bmpMessage) error {
 		wake(m.kick)
 	}
 	return nil
+}
+
+// makeRoom forgets the table that was lost first, in favour of one that is
+// there; ok is false if none was lost. It is for who holds mu.
+func (m *Monitor) makeRoom() (ok bool) {
+	var oldest *shown
+	for _, s := range m.shown {
+		if s.rib == nil && (oldest == nil || s.since.Before(oldest.since)) {
+			oldest = s
+		}
+	}
+	m.shown = slices.DeleteFunc(m.shown, func(s *shown) bool { return s == oldest })
+	return oldest != nil
 }
 
 // isComplete reports whether all of a table has come: the router said so of

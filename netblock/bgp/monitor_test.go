@@ -252,6 +252,62 @@ func TestMonitorBad(t *testing.T) {
 	_ = out.Close()
 }
 
+// TestTwoStations has a router that connects twice at a time, as one does that
+// has two targets which are the same: the newer connection counts, and what the
+// older one goes on to say does not make its table begin anew.
+func TestTwoStations(t *testing.T) {
+	m, got := newMonitor(t)
+	say := func() (tell func(func(*stream)), end func()) {
+		in, out := io.Pipe()
+		done := make(chan struct{})
+		go func() { _ = m.listenTo(router, in); close(done) }()
+		tell = func(what func(*stream)) {
+			s := &stream{TB: t}
+			what(s)
+			_, _ = out.Write(s.Bytes())
+			_, _ = out.Write([]byte{3, 0, 0, 0, 6, bmpStatistics}) // so that what was before has been read
+			_, _ = out.Write([]byte{3, 0, 0, 0, 6, bmpStatistics})
+		}
+		return tell, func() { _ = out.Close(); <-done }
+	}
+	h := of("", 0)
+	whole := func(s *stream) { s.update(h, nil, 100, "20.0.0.0/16", "2600::/32"); s.end(h) }
+	first, endFirst := say()
+	first(whole)
+	second, endSecond := say()
+	second(whole)
+	for range 3 {
+		first(func(s *stream) { s.update(h, nil, 200, "20.9.0.0/16") })
+		second(func(s *stream) { s.update(h, nil, 300, "20.0.0.0/16") })
+	}
+	endSecond()
+	first(func(s *stream) { s.update(h, nil, 200, "20.9.0.0/16") })
+	endFirst()
+	m.flush(time.Now().Add(time.Hour))
+	want := map[netip.Prefix]uint32{p("20.0.0.0/16"): 300, p("2600::/32"): 100}
+	if !maps.Equal(*got, want) {
+		t.Errorf("%v, want %v", *got, want)
+	}
+}
+
+// TestRoomForTables has tables of routers that have gone: they give way.
+func TestRoomForTables(t *testing.T) {
+	m, _ := newMonitor(t)
+	m.config.MaxTables = 2
+	for i := range 5 {
+		s := &stream{TB: t}
+		h := of(fmt.Sprintf("198.51.100.%d", i), 0)
+		s.update(h, nil, 100, "20.0.0.0/16")
+		s.end(h)
+		if err := m.listenTo(router, s); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+	}
+	if got := m.Status().Tables; len(got) != 2 || got[1].Peer.String() != "198.51.100.4" || got[0].Peer.String() != "198.51.100.3" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func FuzzBMP(f *testing.F) {
 	s := &stream{TB: f}
 	s.update(of("198.51.100.1", 0), nil, 100, "20.0.0.0/16", "2600::/32")
