@@ -228,19 +228,6 @@ func (m *Monitor) routes(station uint64, msg *bmpMessage) error {
 	return nil
 }
 
-// makeRoom forgets the table that was lost first, in favour of one that is
-// there; ok is false if none was lost. It is for who holds mu.
-func (m *Monitor) makeRoom() (ok bool) {
-	var oldest *shown
-	for _, s := range m.shown {
-		if s.rib == nil && (oldest == nil || s.since.Before(oldest.since)) {
-			oldest = s
-		}
-	}
-	m.shown = slices.DeleteFunc(m.shown, func(s *shown) bool { return s == oldest })
-	return oldest != nil
-}
-
 // isComplete reports whether all of a table has come: the router said so of
 // each family that there is, or has had its time.
 func (s *shown) isComplete(now time.Time, wait time.Duration) bool {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -81,4 +82,17 @@ func (m *Monitor) serve(ctx context.Context, router netip.Addr, conn net.Conn) {
 	if ctx.Err() == nil {
 		m.config.Log.Warn("a router's BMP connection has ended; its last tables stay", "router", router, "for", m.config.HoldLast, "error", err)
 	}
+}
+
+// makeRoom forgets the table that was lost first, in favour of one that is
+// there; ok is false if none was lost. It is for who holds mu.
+func (m *Monitor) makeRoom() (ok bool) {
+	var oldest *shown
+	for _, s := range m.shown {
+		if s.rib == nil && (oldest == nil || s.since.Before(oldest.since)) {
+			oldest = s
+		}
+	}
+	m.shown = slices.DeleteFunc(m.shown, func(s *shown) bool { return s == oldest })
+	return oldest != nil
 }
