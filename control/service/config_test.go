@@ -57,7 +57,8 @@ func TestReadConfigSaysAllThatIsWrong(t *testing.T) {
 func TestMissing(t *testing.T) {
 	here := t.TempDir()
 	c := service.Config{Masters: []scan.Config{
-		{Category: "here", Type: scan.Directory, Path: here}, {Category: "away", Type: scan.Directory, Path: filepath.Join(here, "away")},
+		{Category: "here", Type: scan.Directory, Path: here},
+		{Category: "away", Type: scan.Directory, Path: filepath.Join(here, "away")},
 		{Category: "far", Type: scan.Rsync, URL: "rsync://master.example.org/os/"},
 	}}
 	if got := c.Missing(); len(got) != 1 || !strings.HasPrefix(got[0], "control.masters[1].path: ") {

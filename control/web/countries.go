@@ -68,8 +68,22 @@ func (n named) odd() string {
 // mean: codes of languages, domains and states of the past.
 func meant(code string) string {
 	for _, m := range []struct{ wrong, right string }{
-		{"UK", "GB"}, {"EN", "GB"}, {"JA", "JP"}, {"CS", "CZ"}, {"DA", "DK"}, {"EL", "GR"}, {"KO", "KR"}, {"UR", "PK"}, {"SP", "ES"},
-		{"SU", "RU"}, {"YU", "RS"}, {"TP", "TL"}, {"ZR", "CD"}, {"BU", "MM"}, {"DD", "DE"}, {"FX", "FR"},
+		{"UK", "GB"},
+		{"EN", "GB"},
+		{"JA", "JP"},
+		{"CS", "CZ"},
+		{"DA", "DK"},
+		{"EL", "GR"},
+		{"KO", "KR"},
+		{"UR", "PK"},
+		{"SP", "ES"},
+		{"SU", "RU"},
+		{"YU", "RS"},
+		{"TP", "TL"},
+		{"ZR", "CD"},
+		{"BU", "MM"},
+		{"DD", "DE"},
+		{"FX", "FR"},
 	} {
 		if m.wrong == code {
 			return " (" + m.right + "?)"

@@ -15,9 +15,11 @@ func TestCountries(t *testing.T) {
 		want       []string // nothing: it is taken
 	}{
 		{"/v1/host/uni-x/de1", `{"country":"UK"}`, []string{`"country"`, `(GB?), got \"UK\"`}},
-		{"/v1/host/uni-x/de1", `{"country":"XQ","countries_allowed":["DE","XX"],"countries_excluded":["ZZ"],"tier":-1}`,
-			[]string{`"country"`, `such as DE, got \"XQ\"`, "countries_allowed[1]", "countries_excluded[0]", `"tier"`}},
-		{"/v1/host/uni-x/de1", `{"country":"EU"}`, []string{`got \"EU\"`}},                       // no mirror stands in all of it
+		{
+			"/v1/host/uni-x/de1", `{"country":"XQ","countries_allowed":["DE","XX"],"countries_excluded":["ZZ"],"tier":-1}`,
+			[]string{`"country"`, `such as DE, got \"XQ\"`, "countries_allowed[1]", "countries_excluded[0]", `"tier"`},
+		},
+		{"/v1/host/uni-x/de1", `{"country":"EU"}`, []string{`got \"EU\"`}},                        // no mirror stands in all of it
 		{"/v1/host/uni-x/de1", `{"country":"XK","countries_allowed":["EU","AP","GB","TW"]}`, nil}, // but databases place clients there
 		{"/v1/override/uk", `{"country":"UK","embargoed":true}`, []string{"(GB?)"}},
 		{"/v1/override/n", `{"country":"XQ","netblock":"192.0.2.0/24"}`, []string{`got \"XQ\"`}},

@@ -50,7 +50,7 @@ func unknown(problems *snapshot.Problems, object string, t reflect.Type, v any, 
 	}
 	switch doc := v.(type) {
 	case string:
-		if into, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler); ok && into.UnmarshalText([]byte(doc)) != nil {
+		if into, ok := reflect.TypeAssert[encoding.TextUnmarshaler](reflect.New(t)); ok && into.UnmarshalText([]byte(doc)) != nil {
 			*problems = append(*problems, snapshot.Problem{File: object, Key: at, Text: fmt.Sprintf("want %s, got %.80q", textInWords(t), doc)})
 		}
 	case map[string]any:
