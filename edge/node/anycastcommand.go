@@ -3,8 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,23 +34,17 @@ type AnycastCommand struct {
 	Resume AnycastResumeCommand `cmd:"" help:"Announce again what was drained."`
 }
 
-// anycastFlags are those of all its subcommands.
-type anycastFlags struct {
-	Admin string `help:"The edge's admin listener." default:"127.0.0.1:9090"`
-	JSON  bool   `help:"Print JSON."`
-}
-
 // AnycastStatusCommand is waypost anycast status.
-type AnycastStatusCommand struct{ anycastFlags }
+type AnycastStatusCommand struct{ askFlags }
 
 // Run runs the command.
 func (c *AnycastStatusCommand) Run(ctx context.Context, out io.Writer) error {
-	return c.ask(ctx, out, http.MethodGet, "/anycast", nil, false)
+	return c.anycast(ctx, out, http.MethodGet, "/anycast", nil)
 }
 
 // AnycastDrainCommand is waypost anycast drain.
 type AnycastDrainCommand struct {
-	anycastFlags
+	askFlags
 
 	Prefixes []netip.Prefix `arg:"" optional:"" help:"Which service prefixes; none: all."`
 	Force    bool           `help:"Also where no other edge announces a prefix."`
@@ -60,56 +52,41 @@ type AnycastDrainCommand struct {
 
 // Run runs the command.
 func (c *AnycastDrainCommand) Run(ctx context.Context, out io.Writer) error {
-	return c.ask(ctx, out, http.MethodPost, "/anycast/drain", c.Prefixes, c.Force)
+	q := named(c.Prefixes)
+	if c.Force {
+		q.Set("force", "1")
+	}
+	return c.anycast(ctx, out, http.MethodPost, "/anycast/drain", q)
 }
 
 // AnycastResumeCommand is waypost anycast resume.
 type AnycastResumeCommand struct {
-	anycastFlags
+	askFlags
 
 	Prefixes []netip.Prefix `arg:"" optional:"" help:"Which service prefixes; none: all."`
 }
 
 // Run runs the command.
 func (c *AnycastResumeCommand) Run(ctx context.Context, out io.Writer) error {
-	return c.ask(ctx, out, http.MethodPost, "/anycast/resume", c.Prefixes, false)
+	return c.anycast(ctx, out, http.MethodPost, "/anycast/resume", named(c.Prefixes))
 }
 
-// ask asks a running edge, and prints the status that it answers with.
-func (c *anycastFlags) ask(ctx context.Context, out io.Writer, method, path string, prefixes []netip.Prefix, force bool) error {
+// anycast asks a running edge, and prints the status that it answers with.
+func (f *askFlags) anycast(ctx context.Context, out io.Writer, method, path string, q url.Values) error {
+	var status anycast.Status
+	if err := f.ask(ctx, out, method, path, q, &status); err != nil || f.JSON {
+		return err
+	}
+	return printAnycast(out, &status)
+}
+
+// named returns a query that names prefixes.
+func named(prefixes []netip.Prefix) url.Values {
 	q := url.Values{}
 	for _, p := range prefixes {
 		q.Add("prefix", p.String())
 	}
-	if force {
-		q.Set("force", "1")
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.Admin+path+"?"+q.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", c.Admin, err)
-	}
-	defer response.Body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	switch {
-	case err != nil:
-		return err
-	case response.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("the edge at %s announces nothing: it has no anycast section", c.Admin)
-	case response.StatusCode != http.StatusOK:
-		return errors.New(strings.TrimSpace(string(text)))
-	case c.JSON:
-		_, err = out.Write(text)
-		return err
-	}
-	var status anycast.Status
-	if err = json.Unmarshal(text, &status); err != nil {
-		return fmt.Errorf("reading the answer of %s: %w", c.Admin, err)
-	}
-	return printAnycast(out, &status)
+	return q
 }
 
 // printAnycast prints a status for people.

@@ -3,8 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,43 +33,8 @@ type ClusterKeysCommand struct {
 	Remove   ClusterKeysRemoveCommand   `cmd:"" help:"Have the edge no longer accept a key, until its key files change."`
 }
 
-// clusterFlags are those of all subcommands that ask an edge.
-type clusterFlags struct {
-	Admin string `help:"The edge's admin listener." default:"127.0.0.1:9090"`
-	JSON  bool   `help:"Print JSON."`
-}
-
-// ask asks the edge for a page, into answer, or out where JSON is wanted.
-func (f *clusterFlags) ask(ctx context.Context, out io.Writer, method, path string, q url.Values, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+f.Admin+path+"?"+q.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", f.Admin, err)
-	}
-	defer response.Body.Close() //nolint:errcheck // only read
-	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
-	switch {
-	case err != nil:
-		return err
-	case response.StatusCode == http.StatusNotFound && strings.HasPrefix(string(text), "404"):
-		return fmt.Errorf("the edge at %s is in no cluster: it has no cluster section", f.Admin)
-	case response.StatusCode != http.StatusOK:
-		return errors.New(strings.TrimSpace(string(text)))
-	case f.JSON:
-		_, err = out.Write(text)
-		return err
-	}
-	if err = json.Unmarshal(text, answer); err != nil {
-		return fmt.Errorf("reading the answer of %s: %w", f.Admin, err)
-	}
-	return nil
-}
-
 // ClusterMembersCommand is waypost cluster members.
-type ClusterMembersCommand struct{ clusterFlags }
+type ClusterMembersCommand struct{ askFlags }
 
 // Run runs the command.
 func (c *ClusterMembersCommand) Run(ctx context.Context, out io.Writer) error {
@@ -119,7 +82,7 @@ func memberState(m *cluster.Member) string {
 
 // ClusterVotesCommand is waypost cluster votes.
 type ClusterVotesCommand struct {
-	clusterFlags
+	askFlags
 
 	Host string `arg:"" help:"The mirror's name."`
 }
@@ -152,7 +115,7 @@ func (c *ClusterVotesCommand) Run(ctx context.Context, out io.Writer) error {
 
 // drainFlags name what is drained.
 type drainFlags struct {
-	clusterFlags
+	askFlags
 
 	Name string `arg:"" help:"The mirror's name, or with --edge the edge's."`
 	Edge bool   `help:"It is an edge: its votes do not count, and it is not ready."`
@@ -212,7 +175,7 @@ func (ClusterKeysGenerateCommand) Run(out io.Writer) error {
 }
 
 // ClusterKeysListCommand is waypost cluster keys list.
-type ClusterKeysListCommand struct{ clusterFlags }
+type ClusterKeysListCommand struct{ askFlags }
 
 // Run runs the command.
 func (c *ClusterKeysListCommand) Run(ctx context.Context, out io.Writer) error {
@@ -220,7 +183,7 @@ func (c *ClusterKeysListCommand) Run(ctx context.Context, out io.Writer) error {
 }
 
 // keys prints the keys, after what is asked for.
-func (f *clusterFlags) keys(ctx context.Context, out io.Writer, method, path string, q url.Values) error {
+func (f *askFlags) keys(ctx context.Context, out io.Writer, method, path string, q url.Values) error {
 	var keys []cluster.Key
 	if err := f.ask(ctx, out, method, path, q, &keys); err != nil || f.JSON {
 		return err
@@ -236,7 +199,7 @@ func (f *clusterFlags) keys(ctx context.Context, out io.Writer, method, path str
 
 // keyFlags name a key.
 type keyFlags struct {
-	clusterFlags
+	askFlags
 
 	Key   string `arg:"" help:"The ID of a key, as list shows it."`
 	Force bool   `help:"Also where other edges would then not be understood."`
