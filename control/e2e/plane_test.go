@@ -136,20 +136,28 @@ func decode(t *testing.T, text string, into any) {
 // An edge follows a plane.
 type edge struct {
 	address string
+	dir     string // its configuration, token and data
 	process *daemon
 }
 
 // said is how a plane says its public key.
 var said = regexp.MustCompile(`public_key="?([^" \n]+)`)
 
-// edge makes a token and starts an edge with it.
-func (p *plane) edge(t *testing.T) *edge {
+// key returns the plane's public key.
+func (p *plane) key(t *testing.T) string {
 	t.Helper()
 	key := said.FindStringSubmatch(p.process.text())
 	if key == nil {
 		t.Fatalf("want a public key in:\n%s", p.process.text())
 	}
-	dir, e := t.TempDir(), &edge{address: port(t)}
+	return key[1]
+}
+
+// edge makes a token and starts an edge with it.
+func (p *plane) edge(t *testing.T) *edge {
+	t.Helper()
+	dir := t.TempDir()
+	e := &edge{address: port(t), dir: dir}
 	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(dir, "edge.token"))
 	config := file(t, fmt.Sprintf(`edge:
   name: edge1
@@ -157,7 +165,7 @@ func (p *plane) edge(t *testing.T) *edge {
   source:
     control: {url: "http://%s", token_file: edge.token, public_keys: [%q]}
   http: {listen: [%q], trusted_proxies: ["127.0.0.0/8"]}
-`, p.address, key[1], e.address), dir, "edge.yaml")
+`, p.address, p.key(t), e.address), dir, "edge.yaml")
 	e.process = start(t, waypost, "run", "-c", config)
 	until(t, 20*time.Second, "the edge answers", func() bool {
 		if !e.process.running() {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -78,6 +79,7 @@ func start(t *testing.T, name string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{name: filepath.Base(name), cmd: exec.Command(name, args...), over: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr, d.cmd.Env = d, d, environment()
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -108,9 +110,11 @@ func (d *daemon) text() string {
 	return d.said.String()
 }
 
-// kill ends it at once, as a power cut would, and waits for that.
+// kill ends it and its children at once, as a power cut would, and waits for
+// that.
 func (d *daemon) kill() {
-	_ = d.cmd.Process.Kill() // it may have ended already
+	_ = syscall.Kill(-d.cmd.Process.Pid, syscall.SIGKILL) // they may have ended already
+	_ = d.cmd.Process.Kill()                              // one that leads no group
 	<-d.over
 }
 
