@@ -100,6 +100,29 @@ func (c *Config) sourceAtRest(log *slog.Logger) (*source.Source, error) {
 	return source.New(files), nil
 }
 
+// controlWarnings says what is wrong with the control plane, which an edge
+// with a snapshot on disk can do without for a time: that it is away, refuses
+// the token, or signs with another key.
+func (c *Config) controlWarnings() []string {
+	r := c.Source.Control
+	if r == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	keys, err := parseKeys(r.PublicKeys)
+	if err == nil {
+		var manifest []byte
+		if manifest, _, err = source.Published(ctx, r.URL, r.TokenFile); err == nil {
+			_, err = wire.Open(manifest, keys)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("warning: what was on disk is all there is: the control plane at %s: %v", r.URL, err)}
+}
+
 // follow starts to follow the control plane, beginning with what is on disk.
 // What it returns ends that.
 func (n *Node) follow(ctx context.Context) (stop func()) {

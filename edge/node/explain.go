@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -220,7 +221,7 @@ func (c *CheckCommand) Run(out io.Writer) error {
 		row(len(config.DNS.Zones), "DNS zones")
 	}
 	_ = w.Flush()
-	for _, note := range append(s.Notes(), dnsWarnings(config, ix)...) {
+	for _, note := range slices.Concat(s.Notes(), dnsWarnings(config, ix), config.controlWarnings()) {
 		fmt.Fprintln(out, "  "+note)
 	}
 	return nil
