@@ -99,6 +99,9 @@ func (w waiter) act(ctx context.Context, c *client, p *printer, action string, d
 		return p.raw(a.body)
 	}
 	var failures []error
+	if len(queued.Jobs) == 0 {
+		return errors.New(action + ": nothing is queued: there is no category for it (a host carries one with a URL: waypost ctl url add)")
+	}
 	for _, name := range queued.Jobs {
 		text := "queued"
 		if w.Wait > 0 {

@@ -149,9 +149,17 @@ func (k statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 		for _, category := range slices.Sorted(maps.Keys(h.Seen)) {
 			seen = append(seen, strings.TrimSpace(category+" "+when(h.Seen[category])))
 		}
-		rows = append(rows, []string{h.Host, string(h.State), yes(h.Active), strings.Join(seen, ", "), h.Reason})
+		rows = append(rows, []string{h.Host, string(h.State), yes(h.Active), strings.Join(seen, ", "), standingOf(h)})
 	}
 	return p.table(a, []string{"HOST", "STATE", "ACTIVE", "SEEN", "REASON"}, rows)
+}
+
+// standingOf says why a host is in no list now.
+func standingOf(h web.HostStatus) string {
+	if h.MaintenanceUntil == nil {
+		return h.Reason
+	}
+	return strings.TrimSuffix("in maintenance until "+when(*h.MaintenanceUntil)+"; "+h.Reason, "; ")
 }
 
 // glance says how many hosts and jobs are well, and how many are not.

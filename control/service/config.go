@@ -12,6 +12,7 @@ import (
 
 	"github.com/waypost/waypost/control/notify"
 	"github.com/waypost/waypost/control/scan"
+	"github.com/waypost/waypost/edge/snapshot"
 	"github.com/waypost/waypost/edge/snapshot/strict"
 )
 
@@ -139,12 +140,18 @@ func resolve(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
+// told reports whether the value of a key is known to be wrong by itself.
+func told(doc *strict.Doc, key string) bool {
+	problems, _ := errors.AsType[snapshot.Problems](doc.Err())
+	return slices.ContainsFunc(problems, func(p snapshot.Problem) bool { return p.Key == key })
+}
+
 // Check notes what is wrong with values that are well-formed each by itself.
 func (c *Config) Check(doc *strict.Doc) {
 	if c.DataDir == "" {
 		doc.Problem("control.data_dir", "want a folder for the database and keys")
 	}
-	if !c.Listen.IsValid() {
+	if !c.Listen.IsValid() && !told(doc, "control.listen") {
 		doc.Problem("control.listen", "want an address and port such as 127.0.0.1:8081")
 	}
 	if scheme, _, _ := strings.Cut(c.Database, ":"); c.Database != "" && !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
@@ -167,13 +174,17 @@ func (c *Config) Check(doc *strict.Doc) {
 		}
 	}
 	if c.Notify != nil {
-		c.Notify.Check(func(key, format string, args ...any) { doc.Problem("control.notify."+key, format, args...) })
-		if _, err := openNotify(*c); err != nil {
+		good := true
+		c.Notify.Check(func(key, format string, args ...any) {
+			good = false
+			doc.Problem("control.notify."+key, format, args...)
+		})
+		if _, err := openNotify(*c); err != nil && good { // else it is likely to say the same again
 			doc.Problem("control.notify", "%v", errors.Unwrap(err))
 		}
 	}
 	c.Aging.check(doc)
-	if c.Admin != nil && !c.Admin.Listen.IsValid() {
+	if c.Admin != nil && !c.Admin.Listen.IsValid() && !told(doc, "control.admin.listen") {
 		doc.Problem("control.admin.listen", "want an address and port such as 127.0.0.1:9091")
 	}
 	c.Crawl.check(doc)

@@ -52,6 +52,9 @@ func TestReadConfigSaysAllThatIsWrong(t *testing.T) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
 	}
+	if n := strings.Count(err.Error(), "control.listen"); n != 1 {
+		t.Errorf("control.listen is told %d times in\n%v", n, err)
+	}
 }
 
 func TestMissing(t *testing.T) {

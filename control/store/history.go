@@ -94,8 +94,8 @@ func (s *Store) AgeHistory(ctx context.Context, below string, replacedBefore tim
 	return int(n), wrap("forgetting old versions of files", err)
 }
 
-// kindFile is the kind of metadata files in the audit log: they are no objects.
-const kindFile registry.Kind = "file"
+// KindFile is the kind of metadata files in the audit log: they are no objects.
+const KindFile registry.Kind = "file"
 
 // ExpireHistory forgets at once, of each metadata file at or below a path, all
 // versions but the newest and as many older ones as are to be kept; "" is all.
@@ -164,6 +164,6 @@ func (a *applying) expire(ctx context.Context, item int, path string, had []stri
 		}
 	}
 	_, err := exec(ctx, a.tx, `INSERT INTO audit (change, item, at, who, kind, key, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		a.change, item, stamp(a.at), a.who, kindFile, path, string(docs[0]), string(docs[1]))
+		a.change, item, stamp(a.at), a.who, KindFile, path, string(docs[0]), string(docs[1]))
 	return err
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
@@ -58,6 +60,9 @@ func (s *server) audit(c *call) error {
 			return fail(http.StatusBadRequest, "until: want the number of a change, got %.40q", text)
 		}
 	}
+	if f.Kind != "" && !slices.Contains(audited(), f.Kind) {
+		return fail(http.StatusBadRequest, "kind: want one of %s, got %.40q", strings.Join(texts(audited()), ", "), f.Kind)
+	}
 	var since time.Time
 	if text := c.parameter("since"); text != "" {
 		if since, err = time.Parse(time.RFC3339, text); err != nil {
@@ -79,6 +84,27 @@ func (s *server) audit(c *call) error {
 		out.Events = append(out.Events, Event{e.Change, e.At, e.Who, e.Kind, e.Key, json.RawMessage(e.Before), json.RawMessage(e.After)})
 	}
 	return c.json(http.StatusOK, out)
+}
+
+// maintenance returns the end of the window that a host is in, nil if in none.
+func maintenance(h *registry.Host, now time.Time) (end *time.Time) {
+	for _, w := range h.Maintenance {
+		if !now.Before(w.From) && now.Before(w.To) && (end == nil || w.To.After(*end)) {
+			end = &w.To
+		}
+	}
+	return end
+}
+
+// audited are the kinds of what the audit log tells: those of the registry, and
+// old versions of files that somebody has expired.
+func audited() []registry.Kind { return append(registry.Kinds(), store.KindFile) }
+
+func texts(kinds []registry.Kind) (out []string) {
+	for _, k := range kinds {
+		out = append(out, string(k))
+	}
+	return out
 }
 
 // mayAudit lets others than administrators read only what became of one thing
@@ -154,6 +180,9 @@ type HostStatus struct {
 	Reason string               `json:"reason,omitempty"` // why it is not, or is in no list
 	Seen   map[string]time.Time `json:"seen"`             // by category: when it was last known what the host holds
 	Crawls []CrawlStanding      `json:"crawls"`           // how it stands with the crawls, by category
+
+	// MaintenanceUntil is the end of the maintenance that it is in, if it is in one.
+	MaintenanceUntil *time.Time `json:"maintenance_until,omitempty"`
 }
 
 func (s *server) status(c *call) error {
@@ -219,7 +248,7 @@ func (s *server) hosts(c *call, world *registry.World) ([]HostStatus, error) {
 	list := []HostStatus{}
 	for _, h := range registry.All[*registry.Host](world) {
 		if c.caller.sees(world, h) {
-			status := HostStatus{h.Key(), h.State, h.On(), h.Reason, seen[h.Key()], standings(h, standing)}
+			status := HostStatus{h.Key(), h.State, h.On(), h.Reason, seen[h.Key()], standings(h, standing), maintenance(h, s.Now())}
 			if status.Seen == nil {
 				status.Seen = map[string]time.Time{}
 			}
