@@ -140,6 +140,19 @@ func resolve(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
+// checkNotify notes what is wrong with notify: what opening it finds only where
+// nothing else is, for that would be the same once more.
+func (c *Config) checkNotify(doc *strict.Doc) {
+	good := true
+	c.Notify.Check(func(key, format string, args ...any) {
+		good = false
+		doc.Problem("control.notify."+key, format, args...)
+	})
+	if _, err := openNotify(*c); err != nil && good {
+		doc.Problem("control.notify", "%v", errors.Unwrap(err))
+	}
+}
+
 // told reports whether the value of a key is known to be wrong by itself.
 func told(doc *strict.Doc, key string) bool {
 	problems, _ := errors.AsType[snapshot.Problems](doc.Err())
@@ -174,14 +187,7 @@ func (c *Config) Check(doc *strict.Doc) {
 		}
 	}
 	if c.Notify != nil {
-		good := true
-		c.Notify.Check(func(key, format string, args ...any) {
-			good = false
-			doc.Problem("control.notify."+key, format, args...)
-		})
-		if _, err := openNotify(*c); err != nil && good { // else it is likely to say the same again
-			doc.Problem("control.notify", "%v", errors.Unwrap(err))
-		}
+		c.checkNotify(doc)
 	}
 	c.Aging.check(doc)
 	if c.Admin != nil && !c.Admin.Listen.IsValid() && !told(doc, "control.admin.listen") {
