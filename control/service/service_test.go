@@ -87,7 +87,7 @@ func TestFromMasterToSnapshot(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	if err = db.Enqueue(ctx, store.Task{Kind: "scan", Key: "os", Payload: "{}"}); err != nil {
+	if err = db.Enqueue(ctx, store.Task{Kind: "scan", Key: "os", Payload: `{"category": "os"}`}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the master's tree", func() bool { _, bad := db.Tree(ctx, "os"); return bad == nil })
