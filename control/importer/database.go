@@ -234,11 +234,18 @@ func (d *dump) finish() {
 	for _, id := range sortedKeys(d.categories) {
 		d.tree(d.categories[id])
 	}
+	listings := map[*registry.Host][]*registry.Listing{}
 	for _, id := range sortedKeys(d.carries) {
-		d.carry(d.carries[id])
+		c := d.carries[id]
+		c.host.Carries = append(c.host.Carries, registry.Carry{Category: c.category.Name, URLs: c.urls, AlwaysUpToDate: c.always})
+		if !c.always && len(c.holds) > 0 {
+			listings[c.host] = append(listings[c.host], d.listing(c))
+		}
 	}
 	for _, h := range d.allHosts {
-		d.add(0, h)
+		if d.add(0, h) {
+			d.Listings = append(d.Listings, listings[h]...)
+		}
 	}
 }
 
@@ -278,15 +285,11 @@ func (d *dump) files(dir *directory) []registry.File {
 	return out
 }
 
-// carry gives a host a category and a listing of what it holds.
-func (d *dump) carry(c *carry) {
-	c.host.Carries = append(c.host.Carries, registry.Carry{Category: c.category.Name, URLs: c.urls, AlwaysUpToDate: c.always})
-	if c.always || len(c.holds) == 0 {
-		return
-	}
+// listing returns what a host holds of a category.
+func (d *dump) listing(c *carry) *registry.Listing {
 	l := &registry.Listing{Host: c.host.Key(), Category: c.category.Name, Seen: d.now}
 	for _, dir := range c.holds {
 		l.Holds.Add(dir.number)
 	}
-	d.Listings = append(d.Listings, l)
+	return l
 }

@@ -3,6 +3,7 @@ package importer_test
 import (
 	"database/sql"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -140,6 +141,52 @@ func TestMirrorManagerDB(t *testing.T) {
 	}
 	if d := cmp.Diff(strings.Split(strings.TrimSpace(string(golden)), "\n"), left(r)); d != "" {
 		t.Errorf("left (-want +got):\n%s", d)
+	}
+}
+
+// What had several spellings there has one here: the first counts, and nothing
+// of the others is left behind.
+func TestMirrorManagerDBTwice(t *testing.T) {
+	r, err := importer.MirrorManagerDB(t.Context(), "mm2", database(t, `
+		INSERT INTO site VALUES (2, 'Uni ', '', '', FALSE, TRUE, TRUE, FALSE, '');
+		INSERT INTO host VALUES (9, 'de/1', 1, '', TRUE, TRUE, NULL, 'DE', 100, NULL, FALSE, FALSE, 0, FALSE, 1, NULL, NULL),
+			(10, 'de-1', 2, '', TRUE, TRUE, NULL, 'DE', 100, NULL, FALSE, FALSE, 0, FALSE, 1, NULL, NULL);
+		INSERT INTO host_category VALUES (3, 9, 1, FALSE), (4, 10, 1, FALSE);
+		INSERT INTO host_category_dir VALUES (5, 3, '', TRUE, 1), (6, 4, '43', TRUE, 2);
+		INSERT INTO repository VALUES (3, 'fedora-43', 1, 1, 1, 1, FALSE);
+		INSERT INTO repository_redirect VALUES (3, 'fedora', 'fedora-44');
+		INSERT INTO country_continent_redirect VALUES (2, 'il', 'AS');
+		INSERT INTO netblock_country VALUES (2, '10.0.0.1/8', 'DE');
+		INSERT INTO embargoed_country VALUES (2, 'kp')`), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, o := range r.Objects {
+		if names[registry.Name(o)] {
+			t.Errorf("%s is there twice", registry.Name(o))
+		}
+		names[registry.Name(o)] = true
+	}
+	var twice []string
+	for _, p := range r.Left {
+		if strings.HasSuffix(p.Text, "there already") {
+			twice = append(twice, fmt.Sprint(p.Line, " ", p.Key))
+		}
+	}
+	want := []string{
+		"3 repository fedora-43+x86_64", "3 repository fedora+", "2 override continent of IL", "2 override netblock 10.0.0.0/8",
+		"2 override embargo on KP", "0 site Uni", "0 host Uni/de-1",
+	}
+	if d := cmp.Diff(want, twice); d != "" {
+		t.Errorf("left out (-want +got):\n%s", d)
+	}
+	var holds []string
+	for _, l := range r.Listings {
+		holds = append(holds, fmt.Sprint(l.Host, " ", l.Holds.Has(0)))
+	}
+	if d := cmp.Diff([]string{"Uni/de1 true", "Uni/de-1 true"}, holds); d != "" {
+		t.Errorf("listings (-want +got):\n%s", d)
 	}
 }
 

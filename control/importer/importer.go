@@ -81,6 +81,7 @@ type collector struct {
 	Result
 
 	file string            // its name, for Left
+	seen map[string]bool   // names of objects that were added
 	urls map[string]string // whose they are
 	like map[string]int    // how many problems there were of a kind
 }
@@ -90,7 +91,10 @@ type collector struct {
 const leftExamples = 100
 
 func newCollector(file string) *collector {
-	return &collector{file: file, urls: map[string]string{}, like: map[string]int{}, Result: Result{Older: map[string][]snapshot.Version{}}}
+	return &collector{
+		file: file, seen: map[string]bool{}, urls: map[string]string{}, like: map[string]int{},
+		Result: Result{Older: map[string][]snapshot.Version{}},
+	}
 }
 
 // left notes what was left out or changed.
@@ -119,16 +123,23 @@ func (c *collector) done() *Result {
 	return &c.Result
 }
 
-// add adds an object unless something is wrong with it by itself, which is noted.
+// add adds an object unless something is wrong with it by itself or its name is
+// taken, which is noted: what differs there may have one name here.
 func (c *collector) add(line int, o registry.Object) bool {
-	problems := o.Check()
+	name, problems := registry.Name(o), o.Check()
 	for _, p := range problems {
-		c.left(line, registry.Name(o), "left out: %s: %s", p.Key, p.Text)
+		c.left(line, name, "left out: %s: %s", p.Key, p.Text)
 	}
-	if len(problems) == 0 {
-		c.Objects = append(c.Objects, o)
+	if len(problems) > 0 {
+		return false
 	}
-	return len(problems) == 0
+	if c.seen[name] {
+		c.left(line, name, "left out: it is there already")
+		return false
+	}
+	c.seen[name] = true
+	c.Objects = append(c.Objects, o)
+	return true
 }
 
 // claim reports whether a URL is free, and takes it for an owner; a URL in the

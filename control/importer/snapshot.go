@@ -272,14 +272,8 @@ func mounted(h *snapshot.Host, category uint32) []string {
 
 func (v *converter) repositories() {
 	off := maps.Clone(v.snap.Disabled)
-	seen := map[string]bool{}
 	for _, r := range v.snap.Repositories {
 		out := &registry.Repository{Name: r.Name, Arch: r.Arch, Path: r.Path, Disabled: v.snap.Disabled[r.Name]}
-		if seen[out.Key()] {
-			v.left(0, "repository "+out.Key(), "left out: it is there already")
-			continue
-		}
-		seen[out.Key()] = true
 		if dir, ok := v.Number(r.Path); ok && v.in[dir] >= 0 {
 			out.Category = v.snap.Categories[v.in[dir]].Name
 		}
@@ -298,15 +292,8 @@ func (v *converter) repositories() {
 }
 
 func (v *converter) overrides() {
-	seen := map[string]bool{}
 	for _, o := range v.snap.CountryOverrides {
-		name := "netblock " + o.Prefix.String()
-		if seen[name] {
-			v.left(0, name, "country %s left out: the first counts", o.Country)
-			continue
-		}
-		seen[name] = true
-		v.add(0, &registry.Override{Name: name, Netblock: o.Prefix.String(), Country: o.Country.String()})
+		v.add(0, &registry.Override{Name: "netblock " + o.Prefix.String(), Netblock: o.Prefix.String(), Country: o.Country.String()})
 	}
 	for _, c := range slices.SortedFunc(maps.Keys(v.snap.ContinentOverrides),
 		func(x, y geo.Country) int { return cmp.Compare(x.Uint32(), y.Uint32()) }) {
