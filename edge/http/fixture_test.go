@@ -129,6 +129,7 @@ func fixtureSnapshot() *snapshot.Snapshot {
 	files.Add(dirOS, "f.iso", []snapshot.Version{v}, nil)
 	files.Add(dirOS, odd, []snapshot.Version{v}, nil)
 	files.Add(dirOS, "bare.iso", nil, nil)
+	files.Add(dirOS, "new.iso", []snapshot.Version{v}, []uint32{0, 1, 2, 3, 4, 5}) // only the origin has it
 	files.Add(dirOS, "real.iso", []snapshot.Version{v}, nil)
 	files.Add(dirOS, "real.iso.sha256", []snapshot.Version{{Size: 77}}, nil)
 	files.Add(dirOS, "metalink", []snapshot.Version{{Size: 77}}, nil)

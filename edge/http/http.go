@@ -93,6 +93,7 @@ type request struct {
 	kind    Kind // what was asked for
 	allDown bool // every eligible host was down
 	origin  bool // it was sent to an origin
+	offered bool // its metalink names an origin, after all hosts
 	shard   *shard
 	event   statistics.Event // what is counted of it
 	counts  bool             // it is about something that is counted
@@ -117,7 +118,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	defer s.survive(ctx)
 	r, _ := s.pool.Get().(*request)
 	r.ctx, r.view = ctx, s.config.Engine.View()
-	r.kind, r.allDown, r.origin, r.counts = Other, false, false, false
+	r.kind, r.allDown, r.origin, r.offered, r.counts = Other, false, false, false, false
 	ctx.Response.Header.DisableNormalizing() // names are written as they should look
 	if ctx.Request.Header.ContentLength() != unframed {
 		ctx.SetConnectionClose()

@@ -28,6 +28,7 @@ func (s *Server) answerList(r *request, t *index.Target, older bool) (origin str
 		s.unavailable(r)
 		return "", false
 	}
+	r.offered = origin != ""
 	r.ctx.Response.Header.Set(fasthttp.HeaderCacheControl, private)
 	return origin, true
 }

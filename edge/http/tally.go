@@ -45,7 +45,7 @@ func (r *request) tallyHosts() {
 	switch {
 	case r.origin:
 		r.event.Kind, r.event.Host = statistics.Origin, 0
-	case r.event.Host == 0:
+	case r.event.Host == 0 && !r.offered:
 		r.event.Kind = statistics.Unserved
 	}
 }
