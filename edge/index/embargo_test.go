@@ -56,7 +56,7 @@ func TestEmbargo(t *testing.T) {
 		}
 		var repos []string
 		ix.Repositories(func(r *snapshot.Repository) { repos = append(repos, r.Name) })
-		if _, ok := ix.Repository("os-44", "x86_64"); ok != lifted || len(repos) == 2 != lifted {
+		if _, ok := ix.RepositoryNumber("os-44", "x86_64"); ok != lifted || len(repos) == 2 != lifted {
 			t.Errorf("lifted %t: os-44 is %t, repositories are %v", lifted, ok, repos)
 		}
 	}

@@ -137,9 +137,9 @@ func TestRepositories(t *testing.T) {
 		{"os-43", "aarch64", "", false},
 		{"", "", "", false},
 	} {
-		got, ok := ix.Repository(tt.name, tt.arch)
-		if ok != tt.ok || ok && got.Path != tt.want {
-			t.Errorf("Repository(%q, %q) = %+v, %v", tt.name, tt.arch, got, ok)
+		got, ok := ix.RepositoryNumber(tt.name, tt.arch)
+		if ok != tt.ok || ok && s.Repositories[got].Path != tt.want {
+			t.Errorf("RepositoryNumber(%q, %q) = %d, %v", tt.name, tt.arch, got, ok)
 		}
 	}
 	for name, want := range map[string]string{"rawhide": "os", "x": "rawhide", "os": "os", "none": "none"} {

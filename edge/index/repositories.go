@@ -31,17 +31,8 @@ func compileRepositories(s *snapshot.Snapshot, p *paths) repositories {
 	return r
 }
 
-// Repository returns the repository of this name and architecture.
-func (ix *Index) Repository(name, arch string) (*snapshot.Repository, bool) {
-	i, ok := ix.RepositoryNumber(name, arch)
-	if !ok {
-		return nil, false
-	}
-	return &ix.in.Snapshot.Repositories[i], true
-}
-
-// RepositoryNumber returns the position of that repository in the snapshot's
-// Repositories.
+// RepositoryNumber returns the position of the repository of this name and
+// architecture in the snapshot's Repositories.
 func (ix *Index) RepositoryNumber(name, arch string) (number uint32, ok bool) {
 	number, ok = ix.repos.byName[name+"+"+arch]
 	return number, ok
