@@ -148,12 +148,14 @@ func (b *Band) up(up hostset.Set) int {
 func findEligible(set, spare hostset.Set, ix *index.Index, q *Query) {
 	set.Copy(ix.Holders(q.Directory))
 	if q.HasFile {
-		spare.Clear()
-		spare.Or(ix.Lacking(q.File))
+		lacking := ix.Lacking(q.File)
 		if q.Older {
+			spare.Clear()
+			spare.Or(lacking)
 			spare.AndNot(ix.HoldingOlder(q.File))
+			lacking = spare
 		}
-		set.AndNot(spare)
+		set.AndNot(lacking)
 	}
 	set.And(ix.Active())
 	if q.Reach != 0 {
