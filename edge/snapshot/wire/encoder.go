@@ -61,7 +61,8 @@ func (c *Encoder) Encode(s *snapshot.Snapshot, have func(Hash) bool, put func(Ha
 	given := map[Hash]bool{}
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	same := c.last.same(e)
+	now := e.held()
+	same := c.last.same(e, now)
 	var fresh []int
 	for i, p := range parts { // before the first put: have and put need not know of one another
 		if old, ok := c.last.sections[sectionName{p.kind, p.name}]; ok && same(&p) && have(old.Hash) {
@@ -90,35 +91,38 @@ func (c *Encoder) Encode(s *snapshot.Snapshot, have func(Hash) bool, put func(Ha
 	if err = group.Wait(); err != nil {
 		return nil, err
 	}
-	c.last = e.memo(m)
+	c.last = e.memo(m, now)
 	return m, nil
 }
 
+// held returns what hosts hold, by name.
+func (e *encoder) held() map[string]held {
+	hosts := make(map[string]held, len(e.snap.Hosts))
+	for i := range e.snap.Hosts {
+		hosts[e.snap.Hosts[i].Name] = held{e.snap.Hosts[i].Has, e.holes[uint32(i)]}
+	}
+	return hosts
+}
+
 // memo returns what is remembered of the snapshot and its sections.
-func (e *encoder) memo(m *Manifest) memo {
+func (e *encoder) memo(m *Manifest, hosts map[string]held) memo {
 	out := memo{
 		directories: e.snap.Directories, files: e.snap.Files.WithHoles(nil),
-		hosts: make(map[string]held, len(e.snap.Hosts)), sections: make(map[sectionName]Section, len(m.Sections)),
+		hosts: hosts, sections: make(map[sectionName]Section, len(m.Sections)),
 	}
 	out.files = out.files.WithOlder(nil)
-	for i := range e.snap.Hosts {
-		out.hosts[e.snap.Hosts[i].Name] = held{e.snap.Hosts[i].Has, e.holes[uint32(i)]}
-	}
 	for _, s := range m.Sections {
 		out.sections[sectionName{s.Kind, s.Name}] = s
 	}
 	return out
 }
 
-// same returns what reports whether a part of a snapshot is as it was.
-func (m *memo) same(e *encoder) func(*part) bool {
+// same returns what reports whether a part of a snapshot is as it was. hosts are
+// what they hold now.
+func (m *memo) same(e *encoder, hosts map[string]held) func(*part) bool {
 	a, b := m.directories, e.snap.Directories
 	if len(a) != len(b) || len(a) == 0 || &a[0] != &b[0] || !e.snap.Files.Shares(&m.files) {
 		return func(*part) bool { return false } // positions are others
-	}
-	now := make(map[string]held, len(e.snap.Hosts))
-	for i := range e.snap.Hosts {
-		now[e.snap.Hosts[i].Name] = held{e.snap.Hosts[i].Has, e.holes[uint32(i)]}
 	}
 	return func(p *part) bool {
 		switch p.kind {
@@ -126,7 +130,7 @@ func (m *memo) same(e *encoder) func(*part) bool {
 			return true
 		case Availability:
 			old, known := m.hosts[p.name]
-			return known && old.equal(now[p.name])
+			return known && old.equal(hosts[p.name])
 		}
 		return false // the others are small
 	}
