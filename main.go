@@ -68,6 +68,15 @@ func (c *runCommand) run(ctx context.Context, p *handover.Process, log *slog.Log
 // run runs two halves, one of which may be nil, until ctx ends or the next
 // process has taken over.
 func run(ctx context.Context, edge *node.Config, control *service.Config, p *handover.Process, log *slog.Logger) error {
+	var n *node.Node
+	var err error
+	if edge != nil {
+		node.SpareProcs()
+		edge.Process = p
+		if n, err = node.New(edge, log); err != nil { // before there are jobs that would be cut off
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	if control != nil {
 		s, err := service.New(ctx, *control, log)
@@ -80,12 +89,6 @@ func run(ctx context.Context, edge *node.Config, control *service.Config, p *han
 		group.Go(func() error { return s.Run(ctx) })
 	}
 	if edge != nil {
-		node.SpareProcs()
-		edge.Process = p
-		n, err := node.New(edge, log)
-		if err != nil {
-			return err
-		}
 		group.Go(func() error { return n.Run(ctx) })
 		group.Go(func() error { return p.ReadyAfter(ctx, n.Listened()) })
 	} else {

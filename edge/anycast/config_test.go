@@ -99,7 +99,7 @@ func TestConfigProblems(t *testing.T) {
 		{`"2001:db8::2", asn: 64500`, "192.0.2.3, asn: 64500, both_families: true", "next_hop"},
 		{"prepend: 2", "prepend: 17", "drain.prepend"},
 		{"asn: 64500, ttl", "ttl", "peers[0].asn"},
-		{"multihop: 4", "password_file: " + password, "want a password of 1 to 80 bytes"},
+		{"multihop: 4", "password_file: " + password, "want a first line of 1 to 80 bytes"},
 		{"multihop: 4", "password_file: /nonexistent/x", "/nonexistent/x"},
 		{"drain: {", "check_timeout: 2s\ndrain: {", "check_timeout"},
 		{"drain: {", "up: {wait: 3s}\ndrain: {", "up.wait"},

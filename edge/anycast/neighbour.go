@@ -1,10 +1,9 @@
 package anycast
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"time"
+
+	"github.com/waypost/waypost/netblock/bgp"
 )
 
 // check says what is wrong with a neighbour.
@@ -39,14 +38,5 @@ func (p *PeerConfig) password() (string, error) {
 	if p.PasswordFile == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(p.PasswordFile)
-	if err != nil {
-		return "", err
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	line = strings.TrimRight(line, "\r")
-	if line == "" || len(line) > 80 { // TCP_MD5SIG_MAXKEYLEN
-		return "", fmt.Errorf("%s: want a password of 1 to 80 bytes in the first line, got %d", p.PasswordFile, len(line))
-	}
-	return line, nil
+	return bgp.ReadPassword(p.PasswordFile)
 }

@@ -36,19 +36,6 @@ type PrefixStatus struct {
 	Drained   bool         `json:"drained"`   // an operator ordered that
 }
 
-// Announces returns the prefixes that this edge announces for all to use: those
-// that are up. It is what other edges hear of it.
-func (k *Keeper) Announces() (up []netip.Prefix) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, p := range k.Config.Prefixes {
-		if k.machines[p].state == Up {
-			up = append(up, p)
-		}
-	}
-	return up
-}
-
 // Status returns how announcements do.
 func (k *Keeper) Status() Status {
 	k.mu.Lock()

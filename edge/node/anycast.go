@@ -169,7 +169,7 @@ func (n *Node) checkService(ctx context.Context, at netip.Addr) (err error) {
 	}
 	if c := n.config.HTTP; c != nil {
 		for _, port := range ports(c.Listen, at) {
-			err = errors.Join(err, n.checkHTTP(ctx, netip.AddrPortFrom(at, port)))
+			err = errors.Join(err, checkHTTP(ctx, netip.AddrPortFrom(at, port)))
 		}
 	}
 	return err
@@ -185,19 +185,15 @@ func ports(listen []netip.AddrPort, at netip.Addr) (out []uint16) {
 	return out
 }
 
-// checkHTTP asks for the top of a category.
-func (n *Node) checkHTTP(ctx context.Context, at netip.AddrPort) error {
-	path := "/"
-	if v := n.engine.View(); v != nil && len(v.Index.Categories()) > 0 {
-		path += v.Index.Category(0).Path + "/"
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://"+at.String()+path, nil)
+// checkHTTP asks for the start page, which is not counted as an answer to a
+// client.
+func checkHTTP(ctx context.Context, at netip.AddrPort) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://"+at.String()+"/", nil)
 	if err != nil {
 		return err
 	}
 	request.Header.Set("User-Agent", "waypost-self-check/"+Version())
-	transport := http.Transport{DisableKeepAlives: true} // a new connection each time, as for a new client, and by no proxy of the environment
-	response, err := transport.RoundTrip(request)
+	response, err := newClient().RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("asking %s over HTTP: %w", at, err)
 	}
@@ -207,3 +203,7 @@ func (n *Node) checkHTTP(ctx context.Context, at netip.AddrPort) error {
 	}
 	return nil
 }
+
+// newClient returns what asks as a new client does: by a new connection each
+// time, and by no proxy of the environment.
+func newClient() *http.Transport { return &http.Transport{DisableKeepAlives: true} }

@@ -1,35 +1,39 @@
 package node
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/anycast/speaker"
 )
 
-// TestSelfCheckKnowsNoProxy has a proxy in the environment, which an operator
-// set for other reasons.
-func TestSelfCheckKnowsNoProxy(t *testing.T) {
-	t.Setenv("HTTP_PROXY", "http://192.0.2.1:1")
-	t.Setenv("http_proxy", "http://192.0.2.1:1")
-	service := httptest.NewServer(http.NotFoundHandler())
-	defer service.Close()
+// TestSelfCheck asks a service that answers, one that fails, and none, whatever
+// proxy is in the environment. (Go has none for loopback in any case.)
+func TestSelfCheck(t *testing.T) {
+	if newClient().Proxy != nil {
+		t.Error("the service is asked by a proxy of the environment")
+	}
+	status := http.StatusNotFound
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	at, ok := service.Listener.Addr().(*net.TCPAddr)
 	if !ok {
 		t.Fatal(service.Listener.Addr())
 	}
-	n := &Node{}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	if err := n.checkHTTP(ctx, at.AddrPort()); err != nil {
+	if err := checkHTTP(t.Context(), at.AddrPort()); err != nil {
 		t.Error(err)
+	}
+	status = http.StatusInternalServerError
+	if err := checkHTTP(t.Context(), at.AddrPort()); err == nil {
+		t.Error("an answer of 500 is as good as any")
+	}
+	service.Close()
+	if err := checkHTTP(t.Context(), at.AddrPort()); err == nil {
+		t.Error("a service that is not there is as good as any")
 	}
 }
 

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -41,12 +40,7 @@ func (n *Node) anycastPages(mux *http.ServeMux) {
 	}))
 }
 
-func (n *Node) anycastStatus(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "application/json")
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	_ = e.Encode(n.keeper.Status())
-}
+func (n *Node) anycastStatus(w http.ResponseWriter) { writePage(w, n.keeper.Status()) }
 
 // anycast sends what the keeper counted.
 func (m *metrics) anycast(s scrape) {

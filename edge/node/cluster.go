@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,12 +25,7 @@ func (c *Config) checkCluster(doc *strict.Doc) {
 	if c.Cluster == nil {
 		return
 	}
-	if err := c.Cluster.Validate(); err != nil {
-		for line := range strings.Lines(err.Error()) {
-			key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			doc.Problem("edge.cluster."+key, "%s", text)
-		}
-	}
+	notes(doc, "edge.cluster.", c.Cluster.Validate())
 	if c.Name == "" || len(c.Name) > 128 {
 		doc.Problem("edge.name", "want 1 to 128 bytes that no other edge of the cluster has, got %d", len(c.Name))
 	}

@@ -200,8 +200,10 @@ type StopConfig struct {
 	// Default: 0, none.
 	After time.Duration `yaml:"after"`
 
-	// Within is by when it ends in any case, drained or not, at least After.
-	// Default: 30s more than After or drain.wait.
+	// Within is how long the draining of anycast prefixes may take, at least
+	// drain.wait: then the edge ends, and the speaker withdraws them. Default:
+	// 30s more than drain.wait. Without anycast an edge ends some seconds after
+	// After.
 	Within time.Duration `yaml:"within"`
 }
 
@@ -333,12 +335,7 @@ func (c *Config) check(doc *strict.Doc) {
 	c.checkCluster(doc)
 	c.checkBGP(doc)
 	if c.Health != nil {
-		if err := c.Health.Validate(); err != nil {
-			for line := range strings.Lines(err.Error()) {
-				key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
-				doc.Problem("edge.health."+key, "%s", text)
-			}
-		}
+		notes(doc, "edge.health.", c.Health.Validate())
 	}
 }
 

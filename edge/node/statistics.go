@@ -65,11 +65,19 @@ func (n *Node) newStatistics() {
 	n.engine.Counter = n.tally.counts.Counter
 }
 
-// sendCounts brings counts to the control plane until ctx ends.
-func (n *Node) sendCounts(ctx context.Context) error {
+// sendCounts brings counts to the control plane until ctx ends. While there is
+// no folder for them, which must not keep the edge from answering, it tries
+// again: what is counted meanwhile waits.
+func (n *Node) sendCounts(ctx context.Context) {
 	box, err := outbox.Open(n.tally.config)
-	if err != nil {
-		return err
+	for err != nil {
+		n.log.Error("statistics wait for a folder", "error", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(n.tally.every):
+		}
+		box, err = outbox.Open(n.tally.config)
 	}
 	n.tally.outbox.Store(box)
 	var sending sync.WaitGroup
@@ -77,7 +85,6 @@ func (n *Node) sendCounts(ctx context.Context) error {
 	n.count(ctx)
 	sending.Wait()
 	n.lastCounts(ctx)
-	return nil
 }
 
 // count puts what was counted into the outbox, at the end of each minute, until

@@ -111,7 +111,7 @@ func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
 		group.Go(func() error { return n.feeds.feed.Run(ctx) })
 	}
 	if n.tally != nil {
-		group.Go(func() error { return n.sendCounts(ctx) })
+		group.Go(func() error { n.sendCounts(ctx); return nil })
 	}
 	err := group.Wait()
 	if err != nil {

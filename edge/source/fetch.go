@@ -103,14 +103,7 @@ func (r *Remote) request(ctx context.Context, method string, wait time.Duration)
 }
 
 // control is the control plane as a source of sections.
-func (r *Remote) control() *controlSections { return (*controlSections)(r) }
-
-type controlSections Remote
-
-// Section returns the bytes of a section.
-func (c *controlSections) Section(ctx context.Context, s *wire.Section) ([]byte, error) {
-	return HTTPSections{c.config.URL, c.client, (*Remote)(c).token}.Section(ctx, s)
-}
+func (r *Remote) control() HTTPSections { return HTTPSections{r.config.URL, r.client, r.token} }
 
 // token returns the token of this edge.
 func (r *Remote) token() (string, error) {

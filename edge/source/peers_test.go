@@ -291,6 +291,15 @@ func TestRemoteDoesNotWaitForControl(t *testing.T) {
 		if err := r.Poll(t.Context()); err != nil || version(r) != 11 || time.Since(began) > 9*time.Second {
 			t.Errorf("version %d after %v, %v", version(r), time.Since(began), err)
 		}
+		c.publish(t, network(11, "a"), signer(1))
+		elsewhere.publish(t, network(12, "a"), signer(2)) // by a key that is not ours
+		go func() {
+			time.Sleep(5 * time.Second)
+			p.has(elsewhere, 12)
+		}()
+		if err := r.Poll(t.Context()); err == nil || version(r) != 11 || r.Counters().Current {
+			t.Errorf("version %d, %v, current %t: what peers have ahead is refused, and nothing says so", version(r), err, r.Counters().Current)
+		}
 	})
 }
 

@@ -216,17 +216,20 @@ func (r *Remote) Poll(ctx context.Context) error {
 	if err == nil && n.manifest != nil {
 		err = r.take(ctx, n)
 	}
-	if errors.Is(err, errAhead) {
-		return r.catchUp(ctx)
+	ahead := errors.Is(err, errAhead)
+	if ahead {
+		err = r.catchUp(ctx)
 	}
 	r.counts.current.Store(err == nil)
 	switch {
+	case ahead && err == nil:
+		return nil // the control plane has not been heard
 	case errors.As(err, new(refused)):
 		r.counts.refused.Add(1)
 		return fmt.Errorf("refusing what was published: %w", err)
 	case err != nil:
 		r.counts.failed.Add(1)
-		if ctx.Err() == nil && r.behind() {
+		if ctx.Err() == nil && !ahead && r.behind() {
 			err = errors.Join(err, r.catchUp(ctx))
 		}
 		return err

@@ -40,6 +40,9 @@ func (u *Union) Slot(i int) *netblock.Table { return u.slots[i] }
 // compared. The result is nil where a whole table came or went: to list its
 // rows would take several times its memory.
 func (u *Union) Set(i int, t *netblock.Table, changes []netblock.Change) []netblock.Change {
+	if u.slots[i] == t && t.Len() > 0 {
+		return []netblock.Change{}
+	}
 	before, was, known := u.slots[i], u.only(), changes != nil
 	u.slots[i] = t
 	if only := u.only(); only >= 0 {

@@ -42,6 +42,7 @@
 package bgp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,9 +170,9 @@ func (c *Config) Validate() error {
 	if !c.RouterID.Is4() || c.RouterID.IsUnspecified() {
 		bad("router_id", "want an IPv4 address such as 192.0.2.1")
 	}
-	c.HoldLast = defaulted(c.HoldLast, DefaultHoldLast)
-	c.ApplyEvery = defaulted(c.ApplyEvery, DefaultApplyEvery)
-	c.EndOfRIBWait = defaulted(c.EndOfRIBWait, DefaultEndOfRIBWait)
+	c.HoldLast = cmp.Or(c.HoldLast, DefaultHoldLast)
+	c.ApplyEvery = cmp.Or(c.ApplyEvery, DefaultApplyEvery)
+	c.EndOfRIBWait = cmp.Or(c.EndOfRIBWait, DefaultEndOfRIBWait)
 	if c.HoldLast < 0 {
 		bad("hold_last", "want a time such as 24h")
 	}
@@ -187,7 +188,7 @@ func (c *Config) Validate() error {
 	seen, passive := map[netip.Addr]bool{}, false
 	for i := range c.Peers {
 		p := &c.Peers[i]
-		p.LocalASN = defaulted(p.LocalASN, c.LocalASN)
+		p.LocalASN = cmp.Or(p.LocalASN, c.LocalASN)
 		p.check(func(key, format string, args ...any) { bad(fmt.Sprintf("peers[%d].%s", i, key), format, args...) })
 		if seen[p.Address.Unmap()] {
 			bad(fmt.Sprintf("peers[%d].address", i), "%s is there twice: a peer has one session", p.Address)
@@ -200,14 +201,6 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-func defaulted[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // check says what is wrong with one peer, and fills in the defaults.
@@ -223,7 +216,7 @@ func (p *Peer) check(bad func(key, format string, args ...any)) {
 		bad("local_address", "want an address of the family of %s, got %s", p.Address, p.LocalAddress)
 	}
 	p.checkNumbers(bad)
-	p.Port = defaulted(p.Port, DefaultPort)
+	p.Port = cmp.Or(p.Port, DefaultPort)
 	if len(p.Families) == 0 {
 		p.Families = []string{"ipv4", "ipv6"}
 	}
@@ -234,15 +227,15 @@ func (p *Peer) check(bad func(key, format string, args ...any)) {
 	}
 	if p.PasswordFile != "" {
 		var err error
-		if p.password, err = readPassword(p.PasswordFile); err != nil {
+		if p.password, err = ReadPassword(p.PasswordFile); err != nil {
 			bad("password_file", "%v", err)
 		}
 	}
 }
 
 func (p *Peer) checkNumbers(bad func(key, format string, args ...any)) {
-	p.MaxPrefixes = defaulted(p.MaxPrefixes, DefaultMaxPrefixes)
-	p.HoldTime = defaulted(p.HoldTime, DefaultHoldTime)
+	p.MaxPrefixes = cmp.Or(p.MaxPrefixes, DefaultMaxPrefixes)
+	p.HoldTime = cmp.Or(p.HoldTime, DefaultHoldTime)
 	if p.MaxPrefixes < 0 {
 		bad("max_prefixes", "want a number of prefixes, got %d", p.MaxPrefixes)
 	}
@@ -263,7 +256,9 @@ func (p *Peer) checkNumbers(bad func(key, format string, args ...any)) {
 // maxPassword is how long a password the kernel takes.
 const maxPassword = 80
 
-func readPassword(path string) (string, error) {
+// ReadPassword reads the password of TCP MD5 (RFC 2385) out of the first line of
+// a file, 1 to 80 bytes.
+func ReadPassword(path string) (string, error) {
 	b, err := os.ReadFile(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err
@@ -307,26 +302,26 @@ func (f *Feed) Run(ctx context.Context) error {
 	for _, p := range f.peers {
 		group.Go(func() error { p.run(ctx); return nil })
 	}
-	group.Go(func() error { f.applyAll(ctx); return nil })
-	group.Go(func() error { f.saveAll(ctx); return nil })
+	group.Go(func() error { every(ctx, f.config.ApplyEvery, f.kick, f.Flush); return nil })
+	group.Go(func() error { every(ctx, saveEvery, f.save, func() { f.saveChanged(false) }); return nil })
 	err = group.Wait()
 	f.Flush()
 	f.saveChanged(true)
 	return err
 }
 
-// applyAll puts in use what there is, every ApplyEvery.
-func (f *Feed) applyAll(ctx context.Context) {
-	tick := time.NewTicker(f.config.ApplyEvery)
+// every does something once in d, and when it is kicked, until ctx ends.
+func every(ctx context.Context, d time.Duration, kick <-chan struct{}, do func()) {
+	tick := time.NewTicker(d)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-f.kick:
+		case <-kick:
 		}
-		f.Flush()
+		do()
 	}
 }
 

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,11 +64,11 @@ const DefaultMaxTables = 16
 func (c *MonitorConfig) Validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) { errs = append(errs, fmt.Errorf(key+": "+format, args...)) }
-	c.HoldLast = defaulted(c.HoldLast, DefaultHoldLast)
-	c.ApplyEvery = defaulted(c.ApplyEvery, DefaultApplyEvery)
-	c.EndOfRIBWait = defaulted(c.EndOfRIBWait, DefaultEndOfRIBWait)
-	c.MaxPrefixes = defaulted(c.MaxPrefixes, DefaultMaxPrefixes)
-	c.MaxTables = defaulted(c.MaxTables, DefaultMaxTables)
+	c.HoldLast = cmp.Or(c.HoldLast, DefaultHoldLast)
+	c.ApplyEvery = cmp.Or(c.ApplyEvery, DefaultApplyEvery)
+	c.EndOfRIBWait = cmp.Or(c.EndOfRIBWait, DefaultEndOfRIBWait)
+	c.MaxPrefixes = cmp.Or(c.MaxPrefixes, DefaultMaxPrefixes)
+	c.MaxTables = cmp.Or(c.MaxTables, DefaultMaxTables)
 	if !c.Listen.IsValid() {
 		bad("listen", "want an address and port such as 192.0.2.1:11019")
 	}
@@ -132,7 +133,10 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { m.accept(ctx, l); return nil })
-	group.Go(func() error { m.applyAll(ctx); return nil })
+	group.Go(func() error {
+		every(ctx, m.config.ApplyEvery, m.kick, func() { m.flush(time.Now()) })
+		return nil
+	})
 	return group.Wait()
 }
 
@@ -261,7 +265,7 @@ func (m *Monitor) lose(which func(*shown) bool) {
 		if !which(s) {
 			continue
 		}
-		if now := time.Now(); s.rib != nil && (s.complete || s.isComplete(now, m.config.EndOfRIBWait)) {
+		if now := time.Now(); s.rib != nil && !s.rib.full() && (s.complete || s.isComplete(now, m.config.EndOfRIBWait)) {
 			s.rib.fold()
 			s.out, s.since = s.rib.table, now
 		}
@@ -275,21 +279,6 @@ func (m *Monitor) drop(station uint64, v bmpView) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.shown = slices.DeleteFunc(m.shown, func(s *shown) bool { return s.view == v && s.station == station })
-}
-
-// applyAll puts in use what there is, every ApplyEvery.
-func (m *Monitor) applyAll(ctx context.Context) {
-	tick := time.NewTicker(m.config.ApplyEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-m.kick:
-		}
-		m.flush(time.Now())
-	}
 }
 
 // flush makes the union of the tables that are complete or were lost not long

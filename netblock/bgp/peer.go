@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -262,7 +263,7 @@ func (p *peer) update(s *session, u *update) error {
 	if p.rib.full() {
 		return &Error{
 			Code: codeCease, Subcode: ceasePrefixes,
-			Text: "it announces more than max_prefixes: " + decimal(p.rib.size) + " > " + decimal(p.config.MaxPrefixes),
+			Text: "it announces more than max_prefixes: " + strconv.Itoa(p.rib.size) + " > " + strconv.Itoa(p.config.MaxPrefixes),
 		}
 	}
 	if !p.complete && (u.end[familyV4] || u.end[familyV6]) {

@@ -69,6 +69,7 @@ func (r *rib) foldFirst() {
 	r.table = netblock.FromSeq(func(yield func(netblock.Entry) bool) {
 		for f, chunks := range r.first {
 			all := slices.Concat(chunks...)
+			r.first[f] = nil // the copy is enough
 			slices.SortFunc(all, func(a, b logged) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.value, b.value)) })
 			for i, x := range all {
 				superseded := i+1 < len(all) && all[i+1].key == x.key

@@ -3,7 +3,6 @@ package bgp
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -90,21 +89,6 @@ func (p *peer) savedAt(b []byte) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("it is that of %s, AS %d", address, number)
 	}
 	return time.Parse(time.RFC3339, at)
-}
-
-// saveAll saves tables now and then.
-func (f *Feed) saveAll(ctx context.Context) {
-	tick := time.NewTicker(saveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-f.save:
-		}
-		f.saveChanged(false)
-	}
 }
 
 // saveChanged saves the tables that are not on disk as they are. last saves

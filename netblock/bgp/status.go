@@ -2,7 +2,6 @@ package bgp
 
 import (
 	"net/netip"
-	"strconv"
 	"time"
 )
 
@@ -61,5 +60,3 @@ func (p *peer) state() Status {
 	}
 	return s
 }
-
-func decimal(n int) string { return strconv.Itoa(n) }

@@ -42,7 +42,10 @@ func newBGP(ctx context.Context, s Sessions, log *slog.Logger) (*bgp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting BGP: %w", err)
 	}
-	return b, b.guard(ctx)
+	if err = b.guard(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // guard lets nothing in, and nothing out that is not our own.
@@ -64,14 +67,14 @@ func (b *bgp) guard(ctx context.Context) error {
 	return nil
 }
 
-// errRestart says that a change needs a new process.
-var errRestart = errors.New("the local ASN or router ID has changed; a new speaker is needed")
+// errRestart says that it takes a new process.
+var errRestart = errors.New("a new speaker is needed")
 
 // apply makes sessions and routes those of an order. What can be done is done;
 // the error says what could not.
 func (b *bgp) apply(ctx context.Context, o *Order) error {
 	if o.Sessions.LocalASN != b.sessions.LocalASN || o.Sessions.RouterID != b.sessions.RouterID {
-		return errRestart
+		return fmt.Errorf("the local ASN or router ID has changed: %w", errRestart)
 	}
 	return errors.Join(b.announce(ctx, o.Routes), b.meet(ctx, o.Sessions.Peers))
 }

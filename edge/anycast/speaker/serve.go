@@ -96,12 +96,22 @@ func listen(socket string) (*net.UnixListener, error) {
 	return net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
 }
 
-// accept serves connections until the listener is closed.
-func accept(l *net.UnixListener, to chan<- message, ended <-chan struct{}, log *slog.Logger) {
+// accept serves connections until the listener is closed. One that cannot be
+// accepted, as when there are no file descriptors left, is no reason to end: an
+// edge that connects later must be heard.
+func accept(l net.Listener, to chan<- message, ended <-chan struct{}, log *slog.Logger) {
 	for {
 		conn, err := l.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil {
+			log.Error("an edge's connection could not be accepted; it is tried again", "error", err)
+			select {
+			case <-ended:
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
 		}
 		go func() {
 			if err := talk(conn, to, ended); err != nil {
@@ -211,7 +221,9 @@ func (l *loop) obey(ctx context.Context, o Order, now time.Time) (Report, error)
 	r := Report{PID: os.Getpid(), Started: l.started, Superseded: !l.orders.hear(o, now)}
 	var err error
 	if l.bgp == nil {
-		l.bgp, err = newBGP(ctx, o.Sessions, l.config.Log)
+		if l.bgp, err = newBGP(ctx, o.Sessions, l.config.Log); err != nil {
+			err = fmt.Errorf("%w: %w", errRestart, err) // what there is has no policies, or does not run
+		}
 	}
 	if rules, ok := l.orders.ruling(now); ok && err == nil {
 		err = l.bgp.apply(ctx, &rules)

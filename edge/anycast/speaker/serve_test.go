@@ -1,12 +1,61 @@
 package speaker
 
 import (
+	"errors"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// A lame listener cannot accept its first connection.
+type lame struct {
+	net.Listener
+	failed bool
+}
+
+func (l *lame) Accept() (net.Conn, error) {
+	if !l.failed {
+		l.failed = true
+		return nil, syscall.EMFILE
+	}
+	return l.Listener.Accept()
+}
+
+// TestAcceptGoesOn has an accept fail: the next edge is heard all the same.
+func TestAcceptGoesOn(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, ended := make(chan message), make(chan struct{})
+	done := make(chan struct{})
+	go func() { accept(&lame{Listener: l}, messages, ended, slog.New(slog.DiscardHandler)); close(done) }()
+	client := Client{Socket: socket}
+	defer client.Close() //nolint:errcheck // a test
+	go func() { (<-messages).report <- Report{PID: 7} }()
+	if r, err := client.Give(t.Context(), &Order{Generation: 1}); err != nil || r.PID != 7 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	close(ended)
+	_ = l.Close()
+	<-done
+}
+
+// TestStartFails has a speaker that cannot start BGP: it wants another process,
+// for what there is has no policies.
+func TestStartFails(t *testing.T) {
+	l := loop{config: Config{Log: slog.New(slog.DiscardHandler)}, orders: orders{}}
+	r, err := l.obey(t.Context(), Order{Generation: 1, Sessions: Sessions{LocalASN: 64512}}, time.Now())
+	if !errors.Is(err, errRestart) || l.bgp != nil || r.Error == "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
 
 // TestHangs has a loop that works for a while and then hangs.
 func TestHangs(t *testing.T) {
