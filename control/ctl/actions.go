@@ -2,6 +2,7 @@ package ctl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -95,24 +96,46 @@ func (w waiter) act(ctx context.Context, c *client, p *printer, action string, d
 	if err != nil {
 		return err
 	}
-	if w.Wait == 0 && p.json {
+	switch {
+	case len(queued.Jobs) == 0:
+		return errors.New(action + ": nothing is queued: there is no category for it (a host carries one with a URL: waypost ctl url add)")
+	case w.Wait > 0:
+		return w.await(ctx, c, p, queued.Jobs)
+	case p.json:
 		return p.raw(a.body)
 	}
-	var failures []error
-	if len(queued.Jobs) == 0 {
-		return errors.New(action + ": nothing is queued: there is no category for it (a host carries one with a URL: waypost ctl url add)")
-	}
 	for _, name := range queued.Jobs {
-		text := "queued"
-		if w.Wait > 0 {
-			if text, err = w.done(ctx, c, name); err != nil {
-				failures = append(failures, err)
-				continue
-			}
-		}
-		if _, err := fmt.Fprintf(p.out, "%s: %s\n", jobName(name), text); err != nil {
+		if _, err = fmt.Fprintf(p.out, "%s: queued\n", jobName(name)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// await waits for jobs and prints what came of each; as JSON, of all in the end.
+func (w waiter) await(ctx context.Context, c *client, p *printer, names []web.JobName) error {
+	var all web.Jobs
+	var failures []error
+	for _, name := range names {
+		j, err := w.done(ctx, c, name)
+		all.Jobs = append(all.Jobs, j)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		if p.json {
+			continue
+		}
+		if _, err = fmt.Fprintf(p.out, "%s: %s %s\n", jobName(name), j.State, j.Result); err != nil {
+			return err
+		}
+	}
+	if p.json {
+		doc, err := json.Marshal(all)
+		if err == nil {
+			err = p.raw(doc)
+		}
+		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }
@@ -127,33 +150,33 @@ func jobName(j web.JobName) string {
 // betweenLooks is how often a job that is waited for is looked at.
 const betweenLooks = 500 * time.Millisecond
 
-// done waits until no job of the name is left to be done, and returns what came
-// of the last one.
-func (w waiter) done(ctx context.Context, c *client, name web.JobName) (string, error) {
+// done waits until no job of the name is left to be done, and returns the last
+// one, or with an error the one that was waited for.
+func (w waiter) done(ctx context.Context, c *client, name web.JobName) (web.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(w.Wait))
 	defer cancel()
 	path := query("/v1/jobs", "kind", name.Kind, "key", name.Key, "limit", "5")
-	for last := "queued"; ; {
+	for last := (web.Job{Kind: name.Kind, Key: name.Key, State: store.Queued}); ; {
 		var got web.Jobs
 		if _, err := c.into(ctx, http.MethodGet, path, nil, &got); err != nil && ctx.Err() == nil {
-			return "", err
+			return last, err
 		}
 		got.Jobs = slices.DeleteFunc(got.Jobs, forLater)
 		pending := len(got.Jobs) == 0
 		for _, j := range got.Jobs {
 			if j.State == store.Queued || j.State == store.Running {
-				pending, last = true, string(j.State)+" "+j.Result
+				pending, last = true, j
 			}
 		}
 		switch {
 		case !pending && got.Jobs[0].State == store.Failed:
-			return "", fmt.Errorf("%s: failed: %s", jobName(name), got.Jobs[0].Result)
+			return got.Jobs[0], fmt.Errorf("%s: failed: %s", jobName(name), got.Jobs[0].Result)
 		case !pending:
-			return fmt.Sprintf("%s %s", got.Jobs[0].State, got.Jobs[0].Result), nil
+			return got.Jobs[0], nil
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s: not done in %s: %s", jobName(name), time.Duration(w.Wait), last)
+			return last, fmt.Errorf("%s: not done in %s: %s %s", jobName(name), time.Duration(w.Wait), last.State, last.Result)
 		case <-time.After(betweenLooks):
 		}
 	}

@@ -51,18 +51,23 @@ func newClient(base, tokenFile string) (*client, error) {
 	}}, nil
 }
 
-// readWord returns the one word in a file; "-" is the standard input.
-func readWord(path string) (string, error) {
+// read returns the first bytes of a file; "-" is the standard input.
+func read(path string, most int64) ([]byte, error) {
 	in := io.Reader(os.Stdin)
 	if path != "-" {
 		f, err := os.Open(path) //nolint:gosec // the user names the file
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxToken))
+	return io.ReadAll(io.LimitReader(in, most))
+}
+
+// readWord returns the one word in a file; "-" is the standard input.
+func readWord(path string) (string, error) {
+	b, err := read(path, maxToken)
 	if err != nil {
 		return "", err
 	}

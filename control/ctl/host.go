@@ -115,7 +115,7 @@ func edit(ctx context.Context, c *client, p *printer, host string, change func(*
 		a, err := c.ask(ctx, http.MethodPatch, path, patch, "If-Match", before.etag)
 		var no refused
 		switch {
-		case errors.As(err, &no) && no.status == http.StatusPreconditionFailed && try < 5:
+		case errors.As(err, &no) && (no.status == http.StatusPreconditionFailed || no.status == http.StatusConflict) && try < 5:
 			continue
 		case err != nil:
 			return err

@@ -22,13 +22,13 @@ func TestEditAgain(t *testing.T) {
 			_, _ = io.WriteString(w, `{"netblocks":["192.0.2.`+strings.Repeat("1", reads)+`"]}`)
 			return
 		}
-		if r.Header.Get("If-Match") != "xx" {
-			w.WriteHeader(http.StatusPreconditionFailed)
+		if reads < 3 {
+			w.WriteHeader([]int{http.StatusPreconditionFailed, http.StatusConflict}[reads-1])
 			_, _ = io.WriteString(w, `{"error":"somebody else has changed it"}`)
 			return
 		}
 		body, _ := io.ReadAll(r.Body)
-		written = string(body)
+		written = r.Header.Get("If-Match") + string(body)
 		_, _ = io.WriteString(w, `{}`)
 	}))
 	defer server.Close()
@@ -37,7 +37,7 @@ func TestEditAgain(t *testing.T) {
 		h.Netblocks = append(h.Netblocks, "2001:db8::1")
 		return nil
 	})
-	if want := `{"carries":null,"netblocks":["192.0.2.11","2001:db8::1"]}`; err != nil || written != want || reads != 2 {
+	if want := `xxx{"carries":null,"netblocks":["192.0.2.111","2001:db8::1"]}`; err != nil || written != want || reads != 3 {
 		t.Errorf("after %d reads %s was written, want %s: %v", reads, written, want, err)
 	}
 }

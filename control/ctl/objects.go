@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/edge/snapshot/strict"
@@ -166,16 +164,7 @@ const maxFile = 1 << 20
 
 // readFile reads a file; "-" is the standard input.
 func readFile(path string) ([]byte, error) {
-	in := io.Reader(os.Stdin)
-	if path != "-" {
-		f, err := os.Open(path) //nolint:gosec // the user names the file
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	text, err := read(path, maxFile+1)
 	if err == nil && len(text) > maxFile {
 		err = fmt.Errorf("%s: want at most %d bytes", path, maxFile)
 	}

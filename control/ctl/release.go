@@ -128,9 +128,8 @@ func moved(ctx context.Context, c *client, p *printer, action string, document a
 }
 
 type expireMetadata struct {
-	Target        string `arg:"" name:"repository|path" help:"A repository, NAME or NAME+ARCH, or a directory or file by its path; / is everything."`
-	Keep          int    `help:"How many older versions of each file stay good. Default: none." xor:"keep" placeholder:"N"`
-	AllAlternates bool   `help:"Only the current version stays good: as without any option." xor:"keep"`
+	Target string `arg:"" name:"repository|path" help:"A repository, NAME or NAME+ARCH, or a directory or file by its path; / is everything."`
+	Keep   int    `help:"How many older versions of each file stay good. Default: none." placeholder:"N"`
 }
 
 // Run expires metadata.

@@ -17,15 +17,19 @@ type statisticsCommand struct {
 	Span     string `help:"One sum over all the time (total), or of each day or minute. Minutes of more than some days ago have been added up to days." enum:"total,day,minute" default:"total"`
 	From     string `help:"Since this day or time, such as 2026-01-02 or 2026-01-02T03:04:05Z. Default: 30 days ago; of minutes, an hour." placeholder:"TIME"`
 	To       string `help:"Before this day or time. Default: now." placeholder:"TIME"`
-	Limit    string `help:"How many lines at most." placeholder:"N"`
+	Limit    uint   `help:"How many lines at most." placeholder:"N"`
 	CSV      bool   `name:"csv" help:"Print CSV (RFC 4180)."`
 }
 
 // Run says what edges counted.
 func (k *statisticsCommand) Run(ctx context.Context, c *client, p *printer) error {
 	var got web.Counts
+	limit := ""
+	if k.Limit > 0 && (k.Span != "total" || k.CSV || p.json) { // shares are of all lines
+		limit = fmt.Sprint(k.Limit)
+	}
 	path := query("/v1/statistics", "dimension", k.By, "category", k.Category, "span", k.Span,
-		"from", timeOf(k.From), "to", timeOf(k.To), "limit", k.Limit)
+		"from", timeOf(k.From), "to", timeOf(k.To), "limit", limit)
 	a, err := c.into(ctx, http.MethodGet, path, nil, &got)
 	if err != nil {
 		return err
@@ -45,6 +49,9 @@ func (k *statisticsCommand) Run(ctx context.Context, c *client, p *printer) erro
 			row = append([]string{when(n.At)}, row[:3]...)
 		}
 		rows = append(rows, row)
+	}
+	if k.Limit > 0 {
+		rows = rows[:min(uint(len(rows)), k.Limit)]
 	}
 	if k.Span != "total" {
 		title = append([]string{"AT"}, title[:3]...)
