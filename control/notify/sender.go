@@ -79,9 +79,6 @@ func (s *Sender) openMail(m Mail) (err error) {
 	return nil
 }
 
-// Mails reports whether mail can be sent.
-func (s *Sender) Mails() bool { return s.from != nil }
-
 // Knows reports whether a URL is one of the configuration's webhooks.
 func (s *Sender) Knows(to string) bool {
 	_, ok := s.secrets[to]

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/publish"
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
@@ -189,7 +190,7 @@ func TestFullDisk(t *testing.T) {
 	cmd.Stderr = &text
 	out, err := cmd.Output()
 	if errors.Is(err, syscall.EPERM) || strings.HasPrefix(string(out), "no tmpfs") {
-		t.Skipf("this machine lets no test mount a small file system: %v %s", err, out)
+		needs.Missing(t, fmt.Sprintf("this machine lets no test mount a small file system: %v %s", err, out))
 	}
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out, text.String())

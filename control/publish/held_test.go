@@ -1,38 +1,72 @@
 package publish_test
 
 import (
-	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/waypost/waypost/control/publish"
+	"github.com/waypost/waypost/control/store"
 )
 
-// TestHeld: whoever has looked whether to publish before a roll-back was asked
-// for, and comes to it after that was made, looks again.
+// TestHeld: a roll-back that was made holds what nobody asks for, until a
+// publication that somebody asked for was made. What failed changes nothing.
 func TestHeld(t *testing.T) {
-	w := newWorld(t)
-	first := w.publish()
-	w.list("b")
-	changed := w.publish()
-	var back uint64
-	held := func(ctx context.Context) (bool, error) {
-		if _, err := w.Rollback(ctx, first); !errors.Is(err, publish.ErrBusy) {
-			t.Errorf("a roll-back beside a publication: %v", err)
-		}
-		return back > 0, nil
+	const back, badBack, asked, badAsked = "roll-back", "failed roll-back", "publication", "failed publication"
+	for _, tt := range []struct {
+		name  string
+		steps []string
+		held  bool
+	}{
+		{"nothing", nil, false},
+		{"failed roll-back", []string{badBack}, false},
+		{"roll-back", []string{back}, true},
+		{"failed roll-back after one", []string{back, badBack}, true},
+		{"failed publication", []string{back, badAsked}, true},
+		{"publication", []string{back, asked}, false},
+		{"failed publication after one", []string{back, asked, badAsked}, false},
+		{"failed roll-back after a publication", []string{back, asked, badBack}, false},
+		{"roll-back after a publication", []string{back, asked, back}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			first := w.publish()
+			do := map[string]func() error{
+				back:    func() error { _, err := w.Rollback(t.Context(), first); return err },
+				badBack: func() error { _, err := w.Rollback(t.Context(), 1); return not(err, store.ErrNotFound) },
+				asked:   func() error { _, err := w.Publish(t.Context()); return err },
+				badAsked: func() error {
+					l, _, err := w.Store.Acquire(t.Context(), "publish", "another", time.Minute)
+					_, bad := w.Publish(t.Context())
+					return errors.Join(err, not(bad, publish.ErrBusy), w.Store.Release(t.Context(), l))
+				},
+			}
+			for _, step := range tt.steps { // all within Refresh, of the same content
+				if err := do[step](); err != nil {
+					t.Fatalf("%s: %v", step, err)
+				}
+			}
+			before, err := w.Store.LastManifest(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.list("b")
+			version, err := w.PublishUnlessHeld(t.Context())
+			if tt.held != errors.Is(err, publish.ErrHeld) || !tt.held && (err != nil || version == before.Version) {
+				t.Errorf("version %d after %d, %v; want held %v", version, before.Version, err, tt.held)
+			}
+			after, err := w.Store.LastManifest(t.Context())
+			if err != nil || tt.held != (after.Version == before.Version) {
+				t.Errorf("version %d is in force after %d, %v", after.Version, before.Version, err)
+			}
+		})
 	}
-	if version, err := w.PublishUnless(t.Context(), held); err != nil || version != changed {
-		t.Errorf("version %d, %v, want %d", version, err, changed)
+}
+
+// not returns nil for an error that is the one that is wanted.
+func not(err, want error) error {
+	if errors.Is(err, want) {
+		return nil
 	}
-	var err error
-	if back, err = w.Rollback(t.Context(), first); err != nil {
-		t.Fatal(err)
-	}
-	if _, err = w.PublishUnless(t.Context(), held); !errors.Is(err, publish.ErrHeld) {
-		t.Errorf("published over a roll-back: %v", err)
-	}
-	if m, err := w.Store.LastManifest(t.Context()); err != nil || m.Version != back {
-		t.Errorf("version %d is in force, %v, want %d", m.Version, err, back)
-	}
+	return errors.Join(errors.New("want another error"), err)
 }

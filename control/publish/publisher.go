@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -51,20 +50,30 @@ const lease = 20 * time.Second
 const thrift = 50
 
 // Publish publishes what the store knows now, unless it is the same as last
-// time and that is younger than Refresh. It returns the version in force.
+// time and that is younger than Refresh. It returns the version in force. It
+// ends what a roll-back holds.
 func (p *Publisher) Publish(ctx context.Context) (version uint64, err error) {
-	return p.PublishUnless(ctx, func(context.Context) (bool, error) { return false, nil })
+	return p.publish(ctx, true)
 }
 
-// ErrHeld says that nothing is to be published now.
-var ErrHeld = errors.New("publication is held")
+// ErrHeld says that a roll-back is in force.
+var ErrHeld = errors.New("a roll-back is in force")
 
-// PublishUnless is [Publisher.Publish] unless held says, while nobody else can
-// publish, that nothing is to be published: then it is [ErrHeld].
-func (p *Publisher) PublishUnless(ctx context.Context, held func(context.Context) (bool, error)) (version uint64, err error) {
+// PublishUnlessHeld is [Publisher.Publish], but while a roll-back is in force it
+// publishes nothing: then it is [ErrHeld].
+func (p *Publisher) PublishUnlessHeld(ctx context.Context) (version uint64, err error) {
+	return p.publish(ctx, false)
+}
+
+// publish publishes, over a roll-back only if somebody asked for it.
+func (p *Publisher) publish(ctx context.Context, asked bool) (version uint64, err error) {
 	err = p.alone(ctx, func(l store.Lease) error {
-		if is, bad := held(ctx); is || bad != nil {
-			return cmp.Or(bad, ErrHeld)
+		last, bad := p.last(ctx) // which nobody replaces meanwhile
+		if bad != nil {
+			return bad
+		}
+		if last.RolledBackTo > 0 && !asked {
+			return ErrHeld
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -77,7 +86,7 @@ func (p *Publisher) PublishUnless(ctx context.Context, held func(context.Context
 		for _, note := range notes {
 			p.Log.Warn("left out of the snapshot", "what", note)
 		}
-		version, bad = p.put(ctx, l, snap)
+		version, bad = p.put(ctx, l, snap, last)
 		return bad
 	})
 	if err != nil {
@@ -86,7 +95,17 @@ func (p *Publisher) PublishUnless(ctx context.Context, held func(context.Context
 	return version, nil
 }
 
-// Rollback publishes an old snapshot under a new version.
+// last returns the manifest in force, an empty one if there is none.
+func (p *Publisher) last(ctx context.Context) (store.Manifest, error) {
+	m, err := p.Store.LastManifest(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Manifest{}, nil
+	}
+	return m, err
+}
+
+// Rollback publishes an old snapshot under a new version, which is in force
+// until [Publisher.Publish].
 func (p *Publisher) Rollback(ctx context.Context, to uint64) (version uint64, err error) {
 	err = p.alone(ctx, func(l store.Lease) error {
 		old, bad := p.Store.Manifest(ctx, to)
@@ -97,7 +116,11 @@ func (p *Publisher) Rollback(ctx context.Context, to uint64) (version uint64, er
 		if bad != nil {
 			return bad
 		}
-		version, bad = p.sign(ctx, l, m, old.Sections)
+		last, bad := p.last(ctx)
+		if bad != nil {
+			return bad
+		}
+		version, bad = p.sign(ctx, l, m, last.Version, store.Manifest{Sections: old.Sections, RolledBackTo: to})
 		return bad
 	})
 	if err != nil {
@@ -145,11 +168,7 @@ func (p *Publisher) keep(ctx context.Context, l store.Lease) (stop func()) {
 }
 
 // put publishes a snapshot, or finds that it is the one in force.
-func (p *Publisher) put(ctx context.Context, l store.Lease, snap *snapshot.Snapshot) (uint64, error) {
-	last, err := p.Store.LastManifest(ctx)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return 0, err
-	}
+func (p *Publisher) put(ctx context.Context, l store.Lease, snap *snapshot.Snapshot, last store.Manifest) (uint64, error) {
 	m, err := p.encode(ctx, snap, last.Sections)
 	if err != nil {
 		return 0, err
@@ -159,10 +178,10 @@ func (p *Publisher) put(ctx context.Context, l store.Lease, snap *snapshot.Snaps
 		sections = append(sections, hex.EncodeToString(h[:]))
 	}
 	slices.Sort(sections)
-	if p.Now().Sub(last.Created) < p.Refresh && sameSections(m, last.Data) {
+	if last.RolledBackTo == 0 && p.Now().Sub(last.Created) < p.Refresh && sameSections(m, last.Data) {
 		return last.Version, nil
 	}
-	return p.sign(ctx, l, m, sections)
+	return p.sign(ctx, l, m, last.Version, store.Manifest{Sections: sections})
 }
 
 // batch is how many bytes of sections are put at once.
@@ -206,19 +225,16 @@ func sameSections(m *wire.Manifest, published []byte) bool {
 	return err == nil && slices.Equal(m.Sections, last.Sections)
 }
 
-// sign publishes a manifest under the next version.
-func (p *Publisher) sign(ctx context.Context, l store.Lease, m *wire.Manifest, sections []string) (uint64, error) {
-	last, err := p.Store.LastManifest(ctx)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return 0, err
-	}
-	m.Version, m.Created = wire.NextVersion(last.Version, p.Now()), p.Now()
+// sign publishes a manifest under the version after last. row says what the
+// store is to know of it that it does not say itself.
+func (p *Publisher) sign(ctx context.Context, l store.Lease, m *wire.Manifest, last uint64, row store.Manifest) (uint64, error) {
+	m.Version, m.Created = wire.NextVersion(last, p.Now()), p.Now()
 	data, err := m.Sign(p.Key)
 	if err != nil {
 		return 0, err
 	}
-	err = p.Store.PutManifest(ctx, l, store.Manifest{Version: m.Version, Created: m.Created, Data: data, Sections: sections})
-	if err != nil {
+	row.Version, row.Created, row.Data = m.Version, m.Created, data
+	if err = p.Store.PutManifest(ctx, l, row); err != nil {
 		return 0, err
 	}
 	return m.Version, p.Store.PruneManifests(ctx, p.Keep)

@@ -46,7 +46,7 @@ func newMetrics() *metrics {
 		crawls:   counter("crawls_total", "crawls by outcome; error is one that was not made or not believed", "outcome"),
 		messages: counter("messages_total", "attempts to send messages, by kind (mail, webhook) and result: sent or failed", "kind", "result"),
 		published: counter("publications_total",
-			"attempts to publish a snapshot by result: done (also if nothing had changed), busy (another process does) or failed", "result"),
+			"attempts to publish a snapshot by result: done (also if nothing had changed), busy (another process does), held (a roll-back is in force) or failed", "result"),
 		checkins: counter("checkins_total", "check-ins of mirrors by protocol (api, xmlrpc) and result: accepted or refused", "protocol", "result"),
 		requests: counter("http_requests_total", "requests to the API and pages, by route and status code", "route", "code"),
 		jobTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -79,7 +79,7 @@ func (m *metrics) begin() {
 		m.crawls.WithLabelValues(outcomeLabel(o))
 	}
 	m.crawls.WithLabelValues("error")
-	for _, result := range []string{"done", "busy", "failed"} {
+	for _, result := range []string{"done", "busy", "held", "failed"} {
 		m.published.WithLabelValues(result)
 	}
 	for _, protocol := range []string{"api", "xmlrpc"} {
@@ -140,8 +140,10 @@ func (m *metrics) snapshot(publishNow func() (uint64, error)) (version uint64, e
 	version, err = publishNow()
 	result := "done"
 	switch {
-	case errors.Is(err, publish.ErrBusy), errors.Is(err, publish.ErrHeld):
+	case errors.Is(err, publish.ErrBusy):
 		result = "busy"
+	case errors.Is(err, publish.ErrHeld):
+		result = "held"
 	case err != nil:
 		result = "failed"
 	default:

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/control/publish"
-	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 )
 
@@ -46,22 +45,4 @@ func inTurn(ctx context.Context, f func(context.Context) (uint64, error)) (versi
 		}
 	}
 	return version, err
-}
-
-// held reports whether a roll-back was asked for later than a publication:
-// then nothing is published by itself, by no process. The records of jobs say so.
-func (s *Service) held(ctx context.Context) (bool, error) {
-	var asked [2]time.Time
-	for i, kind := range []string{web.JobRollback, web.JobPublish} {
-		last, err := s.store.Jobs(ctx, store.JobFilter{Kind: kind, Limit: 1})
-		if err != nil {
-			return false, err
-		}
-		for _, j := range last {
-			if j.State != store.Failed {
-				asked[i] = j.Changed
-			}
-		}
-	}
-	return asked[0].After(asked[1]), nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/waypost/waypost/control/registry"
@@ -22,6 +23,7 @@ func TestRollbackLasts(t *testing.T) {
 	s, err := service.New(ctx, service.Config{
 		DataDir: dir, Listen: netip.MustParseAddrPort("127.0.0.1:0"), Workers: 1,
 		Database: "sqlite:" + filepath.Join(dir, "control.db"), SigningKeyFile: filepath.Join(dir, "snapshot.key"),
+		Admin: &service.AdminConfig{Listen: netip.MustParseAddrPort("127.0.0.1:0")},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +68,18 @@ func TestRollbackLasts(t *testing.T) {
 	if snap := last(ctx, t, db); len(snap.Categories) != 0 {
 		t.Errorf("%d categories after the roll-back, want the first snapshot's none", len(snap.Categories))
 	}
+	heldBack := func() bool {
+		text := read(t, "http://"+s.AdminAddr().String()+"/metrics")
+		return !strings.Contains(text, `waypost_control_publications_total{result="held"} 0`)
+	}
+	if heldBack() {
+		t.Error("it is tried to publish though nothing has changed")
+	}
 	add("b")
+	await(t, "the attempt to publish the change", heldBack)
+	if now := version(); now != back {
+		t.Errorf("version %d was published over the roll-back, %d", now, back)
+	}
 	order(web.JobPublish, web.Publish{})
 	await(t, "the publication that was asked for", func() bool { return version() > back })
 	if snap := last(ctx, t, db); len(snap.Categories) != 2 {

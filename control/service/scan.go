@@ -133,7 +133,8 @@ func (s *Service) lastScan(ctx context.Context, category string) (*scan.State, e
 }
 
 // believe returns an error if so much has vanished since the last scan that a
-// person has to look first, and tells people when that begins. Until then the
+// person has to look first, and tells people when that begins: before it is
+// noted, so that who dies between tells twice rather than never. Until then the
 // old tree stays.
 func (s *Service) believe(ctx context.Context, c *registry.Category, r *scan.Result, acceptLoss bool) error {
 	old, err := s.store.Tree(ctx, c.Name)
@@ -147,16 +148,19 @@ func (s *Service) believe(ctx context.Context, c *registry.Category, r *scan.Res
 				c.Name, change.LostFiles, change.OldFiles, change.LostDirectories+change.Closed, change.OldDirectories)
 		}
 	}
-	news, err := s.store.HoldScan(ctx, c.Name, reason)
-	if err != nil || reason == "" {
-		return err
+	if reason == "" {
+		return s.store.HoldScan(ctx, c.Name, "")
 	}
-	if news {
+	held, err := s.store.HeldScans(ctx)
+	if err == nil && held[c.Name] == "" {
 		err = s.tell(ctx, notify.Message{
 			Event: notify.ScanHeld, About: c.Name, At: r.Tree.Scanned, Subject: "The scan of " + c.Name + " is not believed",
 			Text: "At " + r.Tree.Scanned.UTC().Format(time.RFC3339) + " " + reason + ". What it held before stays published.\n" +
 				"If it is meant to be so, say that: waypost ctl scan " + c.Name + " --accept-loss\n",
 		})
+	}
+	if err == nil {
+		err = s.store.HoldScan(ctx, c.Name, reason)
 	}
 	return errors.Join(fmt.Errorf("%s; the scan is not believed without accept_loss", reason), err)
 }

@@ -310,13 +310,9 @@ func (s *Service) publishing(ctx context.Context) {
 			seen = change
 		}
 		last = time.Now()
-		if held, err := s.held(ctx); held || err != nil {
-			s.trouble(err)
-			continue
-		}
-		version, err := s.metrics.snapshot(func() (uint64, error) { return s.publisher.PublishUnless(ctx, s.held) })
+		version, err := s.metrics.snapshot(func() (uint64, error) { return s.publisher.PublishUnlessHeld(ctx) })
 		switch {
-		case errors.Is(err, publish.ErrHeld): // a roll-back was asked for just now
+		case errors.Is(err, publish.ErrHeld): // until somebody asks for a publication
 		case errors.Is(err, publish.ErrBusy): // it may have begun before the change that woke us
 			s.publishSoon()
 		case err != nil:

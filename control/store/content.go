@@ -107,13 +107,6 @@ func (s *Store) PutListing(ctx context.Context, l *registry.Listing) error {
 	return wrap(fmt.Sprintf("keeping the listing of %s on %s", l.Category, l.Host), err)
 }
 
-// DeleteListing forgets a listing, if there is one: nothing is known of the
-// host's content then.
-func (s *Store) DeleteListing(ctx context.Context, host, category string) error {
-	_, err := s.exec(ctx, `DELETE FROM listings WHERE host = $1 AND category = $2`, host, category)
-	return wrap(fmt.Sprintf("forgetting the listing of %s on %s", category, host), err)
-}
-
 // Listing returns what a host was seen to hold of a category, or [ErrNotFound].
 func (s *Store) Listing(ctx context.Context, host, category string) (*registry.Listing, error) {
 	var data []byte

@@ -143,7 +143,6 @@ func TestListings(t *testing.T) {
 			t.Errorf("got %v, want the caller's error", err)
 		}
 		apply(t, s, store.Delete(registry.KindHost, "s/b", store.Any))
-		must(t, s.DeleteListing(t.Context(), "s/nobody", "os"))
 		if _, err = s.Listing(t.Context(), "s/b", "os"); !errors.Is(err, store.ErrNotFound) || count(time.Time{}) != 1 {
 			t.Errorf("the listing of a host that is gone: %v", err)
 		}
@@ -214,9 +213,7 @@ func TestManifests(t *testing.T) {
 		}
 		var names []string
 		for _, text := range []string{"one", "two", "two", "three", ""} {
-			name, problem := s.PutSection(t.Context(), []byte(text))
-			must(t, problem)
-			names = append(names, name)
+			names = append(names, putSection(t, s, text))
 		}
 		for i, want := range map[int]string{1: "two", 4: ""} {
 			data, problem := s.Section(t.Context(), names[i])
@@ -242,8 +239,7 @@ func TestManifests(t *testing.T) {
 		}
 
 		c.move(2 * time.Hour)
-		_, err = s.PutSection(t.Context(), []byte("three")) // somebody is about to name it
-		must(t, err)
+		putSection(t, s, "three") // somebody is about to name it
 		must(t, s.PruneManifests(t.Context(), 1))
 		list, err := s.Manifests(t.Context())
 		must(t, err)
@@ -265,7 +261,18 @@ func TestManifests(t *testing.T) {
 		}
 		lease = other
 		must(t, put(8, names[1]))
+		must(t, s.PutManifest(t.Context(), lease, store.Manifest{Version: 9, Created: c.now(), Data: []byte("back"), RolledBackTo: 6}))
+		if last, err = s.LastManifest(t.Context()); err != nil || last.RolledBackTo != 6 {
+			t.Errorf("a roll-back is %+v, %v", last, err)
+		}
 	})
+}
+
+// putSection keeps a section and returns its name.
+func putSection(t *testing.T, s *store.Store, text string) string {
+	t.Helper()
+	must(t, s.PutSections(t.Context(), []byte(text)))
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))
 }
 
 func TestCounts(t *testing.T) {

@@ -33,7 +33,6 @@ type Crawl struct {
 // told again and again.
 type Notice struct {
 	Event, About string
-	Over         bool // it is over: when it happens again they are told again
 }
 
 // A Settlement is all that becomes of a crawl.
@@ -196,17 +195,12 @@ func (s *Store) Seen(ctx context.Context) (map[Place]time.Time, error) {
 
 // note notes that people were told.
 func (s *Store) note(ctx context.Context, tx *sql.Tx, n Notice) error {
-	if n.Over {
-		_, err := exec(ctx, tx, `DELETE FROM told WHERE event = $1 AND about = $2`, n.Event, n.About)
-		return err
-	}
 	_, err := exec(ctx, tx, `INSERT INTO told (event, about, at) VALUES ($1, $2, $3)
 		ON CONFLICT (event, about) DO UPDATE SET at = excluded.at`, n.Event, n.About, stamp(s.now()))
 	return err
 }
 
-// Told returns when people were told of something last; zero: they were not, or
-// it is over.
+// Told returns when people were told of something last; zero: they were not.
 func (s *Store) Told(ctx context.Context, event, about string) (at time.Time, err error) {
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var ms int64

@@ -132,17 +132,13 @@ func TestNotices(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
 		t.Helper()
 		change(t)(s.Apply(t.Context(), "test", store.Put(site("s"), store.New), store.Put(host("s", "a"), store.New)))
-		for i, over := range []bool{false, false, true, false} {
+		for i := range 2 {
 			c.move(time.Minute)
 			next := crawled(c.now(), "full")
-			next.Notices = []store.Notice{{Event: "e", About: "a", Over: over}}
+			next.Notices = []store.Notice{{Event: "e", About: "a"}}
 			must(t, s.Settle(t.Context(), next))
-			want := c.now()
-			if over {
-				want = time.Time{}
-			}
-			if at, err := s.Told(t.Context(), "e", "a"); err != nil || !at.Equal(want) {
-				t.Errorf("step %d: told %v, %v, want %v", i, at, err, want)
+			if at, err := s.Told(t.Context(), "e", "a"); err != nil || !at.Equal(c.now()) {
+				t.Errorf("step %d: told %v, %v, want %v", i, at, err, c.now())
 			}
 		}
 		must(t, s.Enqueue(t.Context(), store.Task{Kind: "k", Key: "1"}, store.Task{Kind: "k", Key: "2"}, store.Task{Kind: "l", Key: "3"}))

@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 )
@@ -291,23 +289,8 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) (jobs []Job, err error) {
 	return jobs, wrap("reading jobs", err)
 }
 
-// PruneJobs deletes jobs that were over before a time, but for the last of each
-// kind: that a roll-back was the last thing asked for counts for as long as it is
-// so.
+// PruneJobs deletes jobs that were over before a time.
 func (s *Store) PruneJobs(ctx context.Context, before time.Time) error {
-	last := map[string]int64{}
-	err := each(ctx, s.read, func(scan func(...any) error) error {
-		var kind string
-		var at int64
-		err := scan(&kind, &at)
-		last[kind] = at
-		return err
-	}, `SELECT kind, MAX(changed_at) FROM jobs GROUP BY kind`)
-	for _, kind := range slices.Sorted(maps.Keys(last)) {
-		if err == nil {
-			_, err = s.exec(ctx, `DELETE FROM jobs WHERE changed_at < $1 AND state IN ('done', 'failed') AND kind = $2`,
-				min(stamp(before), last[kind]), kind)
-		}
-	}
+	_, err := s.exec(ctx, `DELETE FROM jobs WHERE changed_at < $1 AND state IN ('done', 'failed')`, stamp(before))
 	return wrap("deleting old jobs", err)
 }

@@ -84,13 +84,12 @@ func TestJobs(t *testing.T) {
 		must(t, s.PruneJobs(t.Context(), c.now().Add(time.Second)))
 		jobs, err = s.Jobs(t.Context(), store.JobFilter{})
 		must(t, err)
-		if len(jobs) != 4 {
-			t.Errorf("after pruning want those that run and wait, and the last, got %+v", jobs)
+		if len(jobs) != 3 {
+			t.Errorf("after pruning want those that run and wait, got %+v", jobs)
 		}
 	})
 }
 
-// What was asked for last of a kind stays known, however long ago that was.
 // TestUnited queues what was queued for another reason already.
 func TestUnited(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store, c *clock) {
@@ -119,29 +118,6 @@ func TestUnited(t *testing.T) {
 		jobs, err := s.Jobs(t.Context(), store.JobFilter{State: store.Queued})
 		if err != nil || len(jobs) != 1 || jobs[0].Payload != "4"+strings.Repeat("x", 20) {
 			t.Errorf("queued are %+v, %v", jobs, err)
-		}
-	})
-}
-
-func TestTheLastJobStays(t *testing.T) {
-	each(t, func(t *testing.T, s *store.Store, c *clock) {
-		t.Helper()
-		for _, key := range []string{"rollback 1", "rollback 2", "publish 1", "publish 2"} {
-			kind, _, _ := strings.Cut(key, " ")
-			must(t, s.Enqueue(t.Context(), store.Task{Kind: kind, Key: key}))
-			j, ok, err := s.Take(t.Context(), "w", []string{kind}, time.Minute)
-			if err != nil || !ok {
-				t.Fatal(ok, err)
-			}
-			c.move(time.Second)
-			must(t, s.Finish(t.Context(), j, "done"))
-		}
-		c.move(1000 * time.Hour)
-		must(t, s.PruneJobs(t.Context(), c.now()))
-		jobs, err := s.Jobs(t.Context(), store.JobFilter{})
-		must(t, err)
-		if len(jobs) != 2 || jobs[0].Key != "publish 2" || jobs[1].Key != "rollback 2" {
-			t.Errorf("kept are %+v", jobs)
 		}
 	})
 }

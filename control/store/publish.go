@@ -16,13 +16,10 @@ type Manifest struct {
 	Created  time.Time
 	Data     []byte
 	Sections []string // their SHA-256 in hexadecimal; [Store.Manifests] leaves them out
-}
 
-// PutSection keeps a section and returns its SHA-256 in hexadecimal: see
-// [Store.PutSections].
-func (s *Store) PutSection(ctx context.Context, data []byte) (string, error) {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:]), s.PutSections(ctx, data)
+	// RolledBackTo is the version whose content it has by a roll-back; 0: it is
+	// none. While the last manifest is one, only what somebody asks for is published.
+	RolledBackTo uint64
 }
 
 // PutSections keeps sections, all or none. Those that are there already are not
@@ -75,7 +72,8 @@ func (s *Store) PutManifest(ctx context.Context, l Lease, m Manifest) error {
 		if int64(m.Version) <= last {
 			return fmt.Errorf("want a version above %d: %w", last, ErrConflict)
 		}
-		_, err := exec(ctx, tx, `INSERT INTO manifests (version, created_at, data) VALUES ($1, $2, $3)`, int64(m.Version), stamp(m.Created), m.Data)
+		_, err := exec(ctx, tx, `INSERT INTO manifests (version, created_at, data, rolled_back_to) VALUES ($1, $2, $3, $4)`,
+			int64(m.Version), stamp(m.Created), m.Data, int64(m.RolledBackTo))
 		if err != nil {
 			return err
 		}
@@ -103,12 +101,13 @@ func (s *Store) LastManifest(ctx context.Context) (Manifest, error) {
 func (s *Store) Manifest(ctx context.Context, version uint64) (Manifest, error) {
 	doing := fmt.Sprintf("reading the manifest of version %d", version)
 	m := Manifest{Version: version}
-	var created int64
-	err := s.read.QueryRowContext(ctx, `SELECT created_at, data FROM manifests WHERE version = $1`, int64(version)).Scan(&created, &m.Data)
+	var created, back int64
+	err := s.read.QueryRowContext(ctx, `SELECT created_at, data, rolled_back_to FROM manifests WHERE version = $1`, int64(version)).
+		Scan(&created, &m.Data, &back)
 	if err != nil {
 		return Manifest{}, found(doing, err)
 	}
-	m.Created = unstamp(created)
+	m.Created, m.RolledBackTo = unstamp(created), uint64(back)
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var name string
 		err = scan(&name)
@@ -118,7 +117,7 @@ func (s *Store) Manifest(ctx context.Context, version uint64) (Manifest, error) 
 	return m, wrap(doing, err)
 }
 
-// Manifests returns all manifests, the newest first, without their data and sections.
+// Manifests returns all manifests, the newest first: their versions and times.
 func (s *Store) Manifests(ctx context.Context) (list []Manifest, err error) {
 	err = each(ctx, s.read, func(scan func(...any) error) error {
 		var version, created int64

@@ -24,20 +24,15 @@ func (s *Store) ScanState(ctx context.Context, category string) ([]byte, error) 
 }
 
 // HoldScan notes why what a scan of a category found does not count; "" says
-// that it does. It reports whether it was otherwise before.
-func (s *Store) HoldScan(ctx context.Context, category, reason string) (news bool, err error) {
-	err = s.update(ctx, func(tx *sql.Tx) error {
-		rows, bad := exec(ctx, tx, `DELETE FROM blobs WHERE name = $1`, heldBlobs+category)
-		if bad != nil {
-			return bad
-		}
-		news = (rows > 0) != (reason != "")
+// that it does.
+func (s *Store) HoldScan(ctx context.Context, category, reason string) error {
+	err := s.update(ctx, func(tx *sql.Tx) error {
 		if reason == "" {
-			return nil
+			return deleteBlob(ctx, tx, heldBlobs+category)
 		}
 		return putBlob(ctx, tx, heldBlobs+category, []byte(clean(reason)))
 	})
-	return news, wrap("holding the scan of "+category, err)
+	return wrap("holding the scan of "+category, err)
 }
 
 // HeldScans returns why scans are held, by category.

@@ -33,10 +33,9 @@ repositories: [{name: os-43, arch: x86_64, path: pub/os}]
 func (a api) publishSnapshot(version uint64, snap *snapshot.Snapshot) {
 	a.t.Helper()
 	var sections []string
-	m, err := wire.Encode(snap, func(_ wire.Hash, data []byte) error {
-		name, bad := a.store.PutSection(a.t.Context(), data)
-		sections = append(sections, name)
-		return bad
+	m, err := wire.Encode(snap, func(h wire.Hash, data []byte) error {
+		sections = append(sections, h.String())
+		return a.store.PutSections(a.t.Context(), data)
 	})
 	if err != nil {
 		a.t.Fatal(err)

@@ -144,7 +144,7 @@ func TestMoveToArchive(t *testing.T) {
 func TestMoveNeedsMirrors(t *testing.T) {
 	a := startReleasing(t)
 	for _, host := range []string{"full", "half", "off"} {
-		if err := a.store.DeleteListing(t.Context(), "uni-x/"+host, "archive"); err != nil {
+		if err := a.store.PutListing(t.Context(), &registry.Listing{Host: "uni-x/" + host, Category: "archive"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,7 +2,9 @@ package web_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,21 +17,21 @@ import (
 )
 
 // publish publishes a manifest of some bytes with one section.
-func (a api) publish(version uint64, data, section string) (sha256 string) {
+func (a api) publish(version uint64, data, section string) (name string) {
 	a.t.Helper()
-	sha256, err := a.store.PutSection(a.t.Context(), []byte(section))
-	if err != nil {
+	if err := a.store.PutSections(a.t.Context(), []byte(section)); err != nil {
 		a.t.Fatal(err)
 	}
+	name = fmt.Sprintf("%x", sha256.Sum256([]byte(section)))
 	l, ok, err := a.store.Acquire(a.t.Context(), "publish", "test", time.Minute)
 	if err != nil || !ok {
 		a.t.Fatal(ok, err)
 	}
-	m := store.Manifest{Version: version, Created: now, Data: []byte(data), Sections: []string{sha256}}
+	m := store.Manifest{Version: version, Created: now, Data: []byte(data), Sections: []string{name}}
 	if err := errors.Join(a.store.PutManifest(a.t.Context(), l, m), a.store.Release(a.t.Context(), l)); err != nil {
 		a.t.Fatal(err)
 	}
-	return sha256
+	return name
 }
 
 func TestSnapshots(t *testing.T) {

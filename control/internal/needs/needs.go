@@ -14,7 +14,7 @@ func Program(tb testing.TB, name, debian string) string {
 	tb.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		missing(tb, "no program "+name+": install the package "+debian)
+		Missing(tb, "no program "+name+": install the package "+debian)
 	}
 	return path
 }
@@ -23,11 +23,12 @@ func Program(tb testing.TB, name, debian string) string {
 func Root(tb testing.TB) {
 	tb.Helper()
 	if os.Getuid() != 0 {
-		missing(tb, "wants to run as root")
+		Missing(tb, "wants to run as root")
 	}
 }
 
-func missing(tb testing.TB, what string) {
+// Missing says what a test lacks, and ends it.
+func Missing(tb testing.TB, what string) {
 	tb.Helper()
 	if os.Getenv("CI") == "true" {
 		tb.Fatal(what)

@@ -123,7 +123,7 @@ func TestSquidStoreIDBySquid(t *testing.T) {
 	needs.Program(t, "squid", "squid")
 	helper := "/usr/lib/squid/storeid_file_rewrite"
 	if _, err := os.Stat(helper); err != nil {
-		t.Skip("this squid has no storeid_file_rewrite")
+		needs.Missing(t, "no "+helper+": install a package squid that has it")
 	}
 	db := filepath.Join(t.TempDir(), "db")
 	if err := os.WriteFile(db, []byte(write(t, "squid-storeid.txt", network(t))), 0o600); err != nil {
