@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -33,8 +34,9 @@ type hasher struct {
 	disputed map[string]bool
 	metadata map[string]history.History
 
-	mu   sync.Mutex // guards read and withheld
-	read map[string]readFile
+	mu      sync.Mutex // guards the rest, and withheld
+	read    map[string]readFile
+	waiting map[string]int64
 }
 
 func newHasher(b *builder, content content, last *State, tree *registry.Tree) *hasher {
@@ -43,6 +45,7 @@ func newHasher(b *builder, content content, last *State, tree *registry.Tree) *h
 		index: make(map[string]int, len(tree.Directories)), owned: map[int]bool{},
 		young: map[string]bool{}, meta: metadataOf(tree), withheld: map[string]bool{},
 		disputed: map[string]bool{}, metadata: map[string]history.History{}, read: map[string]readFile{},
+		waiting: map[string]int64{},
 	}
 	for i := range tree.Directories {
 		h.index[tree.Directories[i].Path] = i
@@ -196,6 +199,10 @@ func (h *hasher) withhold(why, path string) {
 	h.mu.Lock()
 	known := h.withheld[path]
 	h.withheld[path] = true
+	if !known && mayPass(why) {
+		now := h.request.Now.Unix()
+		h.waiting[path] = min(now, cmp.Or(h.last.waiting[path], now)) // a clock may have been set back
+	}
 	h.mu.Unlock()
 	if !known {
 		h.count.withhold(why, path)

@@ -34,23 +34,26 @@ func TestPieces(t *testing.T) {
 	}
 	defer pieces.Close()
 	for _, tt := range []struct {
-		path string
-		size int64
-		want string // "": an error
+		path    string
+		size    int64
+		changed int64
+		want    string // "": an error
 	}{
-		{"file", 6, "cd"},
-		{"near", 6, "cd"},
-		{"file", 7, ""},
-		{"newer", 6, ""},
-		{"away", 6, ""},
-		{"up", 6, ""},
-		{"../" + filepath.Base(outside) + "/secret", 6, ""},
-		{"none", 6, ""},
+		{"file", 6, at.Unix(), "cd"},
+		{"near", 6, at.Unix(), "cd"},
+		{"file", 7, at.Unix(), ""},
+		{"newer", 6, at.Unix(), ""},
+		{"newer", 6, 0, "cd"}, // as trees of full file lists have it
+		{"newer", 7, 0, ""},
+		{"away", 6, at.Unix(), ""},
+		{"up", 6, at.Unix(), ""},
+		{"../" + filepath.Base(outside) + "/secret", 6, at.Unix(), ""},
+		{"none", 6, at.Unix(), ""},
 	} {
 		piece := make([]byte, 2)
-		n, err := pieces.ReadFileAt(tt.path, &registry.File{Size: tt.size, Changed: at.Unix()}, piece, 2)
+		n, err := pieces.ReadFileAt(tt.path, &registry.File{Size: tt.size, Changed: tt.changed}, piece, 2)
 		if got := string(piece[:n]); got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("%s of %d bytes: got %q, %v, want %q", tt.path, tt.size, got, err, tt.want)
+			t.Errorf("%s of %d bytes, changed at %d: got %q, %v, want %q", tt.path, tt.size, tt.changed, got, err, tt.want)
 		}
 	}
 	for _, c := range []scan.Config{

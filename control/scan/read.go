@@ -32,6 +32,15 @@ const (
 	isDisputed = "has two different hashes"
 )
 
+// mayPass reports whether a file may have a hash in a moment.
+func mayPass(why string) bool {
+	switch why {
+	case isYoung, hasChanged, isChanging, isGone, isPartial:
+		return true
+	}
+	return false
+}
+
 // A sums computes the four hashes of what is written to it.
 type sums struct {
 	io.Writer

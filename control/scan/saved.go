@@ -27,6 +27,7 @@ type savedHead struct {
 	Scans    int
 	Read     map[string]savedRead
 	Metadata map[string]history.History
+	Waiting  map[string]int64
 	Dirs     int // how many follow
 }
 
@@ -41,7 +42,9 @@ type savedRead struct {
 // MarshalBinary returns s, to be kept where the tree is kept. It takes about
 // half a second for 500,000 files.
 func (s *State) MarshalBinary() ([]byte, error) {
-	head := savedHead{Master: s.master, Scans: s.scans, Read: map[string]savedRead{}, Metadata: s.metadata, Dirs: len(s.dirs)}
+	head := savedHead{
+		Master: s.master, Scans: s.scans, Read: map[string]savedRead{}, Metadata: s.metadata, Waiting: s.waiting, Dirs: len(s.dirs),
+	}
 	for path, r := range s.read {
 		if r.list == nil { // files of checksums are small: they are read again
 			head.Read[path] = savedRead{r.id.size, r.id.mtime, r.id.ctime, r.id.inode, r.hashes}
@@ -84,7 +87,7 @@ func (s *State) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("decoding the state of scans: %w", err)
 	}
 	*s = State{
-		master: head.Master, scans: head.Scans, metadata: head.Metadata,
+		master: head.Master, scans: head.Scans, metadata: head.Metadata, waiting: head.Waiting,
 		read: make(map[string]readFile, len(head.Read)), dirs: map[string]*dir{},
 	}
 	for path, f := range head.Read {

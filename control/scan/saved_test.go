@@ -14,7 +14,7 @@ import (
 
 // newState returns a made-up state.
 func newState(rng *rand.Rand) *State {
-	s := &State{master: "m", scans: rng.IntN(9), dirs: map[string]*dir{}, read: map[string]readFile{}}
+	s := &State{master: "m", scans: rng.IntN(9), dirs: map[string]*dir{}, read: map[string]readFile{}, waiting: map[string]int64{"d/1/young": rng.Int64()}}
 	for i := range rng.IntN(20) {
 		d := &dir{
 			path: fmt.Sprintf("d/%d", i), changed: rng.Int64N(1e9) - 5, readable: rng.IntN(2) > 0, trusted: rng.IntN(2) > 0,

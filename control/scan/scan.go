@@ -256,12 +256,21 @@ type Result struct {
 	State *State
 }
 
+// patience is how long scans that follow soon wait for a file. What is not whole
+// by then may never be: a repository that names what nobody put there, a list
+// that nobody writes any more, a time of change in the future.
+const patience = 10 * time.Minute
+
 // Unsettled reports whether files have no hash only because they changed a
 // moment ago or are still being written: another scan, after the settle time,
-// gives more.
+// gives more. Files that have been so for ten minutes do not count.
 func (r *Result) Unsettled() bool {
-	w := r.Report.Withheld
-	return w[isYoung]+w[hasChanged]+w[isChanging]+w[isGone]+w[isPartial] > 0
+	for _, since := range r.State.waiting {
+		if r.Tree.Scanned.Sub(time.Unix(since, 0)) < patience {
+			return true
+		}
+	}
+	return false
 }
 
 // Scan reads the master. When ctx ends it stops soon. An error says that there
@@ -306,6 +315,6 @@ func (s *Scanner) scan(ctx context.Context, q Request) (*Result, error) {
 		Found:    s.mapper.Find(tree, s.top),
 		Metadata: h.metadata,
 		Report:   *b.report,
-		State:    &State{master: s.config.master(), scans: last.scans + 1, dirs: b.kept(), read: h.read, metadata: h.metadata},
+		State:    &State{master: s.config.master(), scans: last.scans + 1, dirs: b.kept(), read: h.read, metadata: h.metadata, waiting: h.waiting},
 	}, nil
 }

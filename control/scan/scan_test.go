@@ -3,6 +3,7 @@ package scan_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,6 +135,60 @@ func TestYoungFilesGetNoHash(t *testing.T) {
 	r = run(t, s, r.State)
 	if got := show(&r.Tree); !strings.Contains(got, "a.iso 1 0:9d 1:11 2:2d 3:a4\n") || len(r.Metadata) != 1 || r.Unsettled() {
 		t.Errorf("%s%+v", got, r.Report)
+	}
+}
+
+// TestUnsettledEnds scans what never becomes whole: scans that follow soon end,
+// until something else is not whole.
+func TestUnsettledEnds(t *testing.T) {
+	const partial = "43/x86_64/repodata/repomd.xml"
+	content := newTop(t)
+	put(t, content, "MD5SUM", md5x+"  none\n")
+	put(t, content, "future/MD5SUM", md5x+"  file\n")
+	future := time.Date(2126, 1, 2, 3, 4, 5, 0, time.UTC)
+	check(t, os.Chtimes(filepath.Join(content, "future/MD5SUM"), future, future))
+	put(t, content, partial, fmt.Sprintf(
+		`<repomd><data><checksum type="sha256">%s</checksum><location href="repodata/none"/><size>1</size></data></repomd>`, sha256x))
+	size := func(path string) int64 {
+		info, err := os.Stat(filepath.Join(content, path))
+		check(t, err)
+		return info.Size()
+	}
+	text := "drwxr-xr-x 1 2026/01/02 03:04:05 .\n" +
+		fmt.Sprintf("-rw-r--r-- %d 2026/01/02 03:04:05 MD5SUM\n", size("MD5SUM"))
+	for name, line := range map[string]string{
+		"partial": fmt.Sprintf("-rw-r--r-- %d 2026/01/02 03:04:05 %s\n", size(partial), partial),
+		"future": fmt.Sprintf("-rw-r--r-- %d 2126/01/02 03:04:05 future/MD5SUM\n-rw-r--r-- 1 2126/01/02 03:04:05 future/file\n",
+			size("future/MD5SUM")),
+		"gone":    "-rw-r--r-- 43 2026/01/02 03:04:05 gone/MD5SUM\n",
+		"changed": "-rw-r--r-- 1 2025/01/02 03:04:05 " + partial + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := filepath.Join(t.TempDir(), "list")
+			check(t, os.WriteFile(list, []byte(text+line), 0o600))
+			s := scanner(t, scan.Config{Type: scan.Listing, Path: list, Content: content})
+			start := long()
+			var last *scan.State
+			at := func(after time.Duration) bool {
+				r, err := s.Scan(t.Context(), scan.Request{Last: last, Now: start.Add(after)})
+				check(t, err)
+				last = r.State
+				if len(r.Report.Withheld) == 0 {
+					t.Error("nothing was withheld")
+				}
+				return r.Unsettled()
+			}
+			if !at(0) || !at(9*time.Minute) {
+				t.Error("no other scan follows soon")
+			}
+			if at(10*time.Minute) || at(11*time.Minute) {
+				t.Error("another scan follows after ten minutes")
+			}
+			check(t, os.WriteFile(list, []byte(text+line+"-rw-r--r-- 43 2026/01/02 03:04:05 new/MD5SUM\n"), 0o600))
+			if !at(12 * time.Minute) {
+				t.Error("for another file no other scan follows soon")
+			}
+		})
 	}
 }
 

@@ -10,15 +10,17 @@ import (
 )
 
 // A State is what one scan leaves for the next: the directories that it may
-// take over, what was read of files, and the history of metadata. It is
-// immutable. A scan without it gives the same tree, slower, and a history that
-// begins anew. It outlives the process by [State.MarshalBinary].
+// take over, what was read of files, which files are waited for, and the
+// history of metadata. It is immutable. A scan without it gives the same tree,
+// slower, and a history that begins anew. It outlives the process by
+// [State.MarshalBinary].
 type State struct {
 	master   string // what of the configuration dirs and read are true for
 	scans    int
 	dirs     map[string]*dir
 	read     map[string]readFile
 	metadata map[string]history.History
+	waiting  map[string]int64 // since when files may soon have a hash, Unix seconds
 }
 
 // master says what a configuration reads, and how: a state of another one is
