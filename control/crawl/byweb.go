@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -344,80 +343,4 @@ func (w *webCrawl) ask(ctx context.Context, u string, fetch bool) (*web.Answer, 
 		w.crawler.mu.Unlock()
 	}
 	return a, err
-}
-
-// canary looks whether one file is there.
-func (c *crawler) canary(ctx context.Context, base string) error {
-	if base == "" {
-		c.report.Outcome, c.report.Reason = Interrupted, "a canary looks by HTTP, and the host has no such URL"
-		return nil
-	}
-	if path, ok := c.anyFile(ctx, c.facts(base)); !ok {
-		c.fail(fmt.Sprintf("none of a few files is there, such as %s", path))
-	}
-	return nil
-}
-
-// anyFile reports whether one of a few files is there: metadata first, for it
-// is small and always there, then others by chance.
-func (c *crawler) anyFile(ctx context.Context, u *URLFacts) (path string, ok bool) {
-	w := &webCrawl{crawler: c, facts: u}
-	for _, ref := range c.candidates(3) {
-		path = c.ledger.path(ref)
-		if s, err := w.file(ctx, ref); err == nil && (s == good || s == older || s == unsure && !u.Soft || s == wrong && c.meta[ref] && !u.Soft) {
-			return path, true
-		}
-	}
-	return strings.TrimSpace(path), false
-}
-
-// candidates returns files that are likely to be there: of what the host held
-// when it was looked at last, for it may carry but a part of the tree, the first
-// metadata file and others by chance, n in all. A crawl that looks at content
-// takes as many of the whole tree besides.
-func (c *crawler) candidates(n int) (refs []pos) {
-	held := func(d int) bool { return c.job.Previous.Holds.Has(c.ledger.number[d]) }
-	all := func(int) bool { return true }
-	if least, ok := c.firstMetadata(held); ok {
-		refs = append(refs, least)
-	}
-	refs = c.someFiles(refs, n, held)
-	if len(refs) > 0 && c.job.Mode == Canary {
-		return refs
-	}
-	before := len(refs)
-	if least, ok := c.firstMetadata(all); ok {
-		refs = append(refs, least)
-	}
-	return c.someFiles(refs, before+n, all)
-}
-
-// firstMetadata returns the first metadata file of some directories.
-func (c *crawler) firstMetadata(of func(d int) bool) (least pos, ok bool) {
-	for ref := range c.meta {
-		readable := c.ledger.tree.Directories[ref.dir].Readable
-		if readable && of(int(ref.dir)) && (!ok || comparePos(ref, least) < 0) {
-			least, ok = ref, true
-		}
-	}
-	return least, ok
-}
-
-// someFiles adds files of some directories by chance, up to n.
-func (c *crawler) someFiles(refs []pos, n int, of func(d int) bool) []pos {
-	dirs := c.ledger.tree.Directories
-	for len(refs) < n && len(dirs) > 0 {
-		start, found := c.rand.IntN(len(dirs)), false
-		for i := range dirs {
-			d := (start + i) % len(dirs)
-			if files := dirs[d].Files; dirs[d].Readable && len(files) > 0 && of(d) {
-				refs, found = append(refs, pos{dir: uint32(d), file: uint32(c.rand.IntN(len(files)))}), true
-				break
-			}
-		}
-		if !found {
-			break
-		}
-	}
-	return refs
 }

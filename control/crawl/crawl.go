@@ -291,7 +291,7 @@ func (c *crawler) run(ctx context.Context) error {
 		return nil
 	}
 	for _, w := range c.job.Host.Maintenance {
-		if now := c.report.Started; !now.Before(w.From) && now.Before(w.To) {
+		if w.In(c.report.Started) {
 			c.report.Outcome, c.report.Reason = OptedOut, "in maintenance until "+w.To.UTC().Format(time.RFC3339)
 			return nil
 		}
