@@ -71,7 +71,7 @@ func (k *releaseStatus) Run(ctx context.Context, c *client, p *printer) error {
 type moveOptions struct {
 	DryRun  bool `help:"Only say what would be moved." short:"n"`
 	Partial bool `help:"Leave what cannot be moved where it is, and move the others."`
-	Force   bool `help:"Move also where no mirror holds the new directory yet."`
+	Force   bool `help:"Move also where no public mirror holds the new directory yet."`
 }
 
 func (o moveOptions) options() web.MoveOptions {

@@ -150,6 +150,20 @@ func (h *Host) Resting(t time.Time) bool {
 	return false
 }
 
+// Listed reports whether a host may be published at all: it and its site are
+// approved and active.
+func Listed(w *World, h *Host) bool {
+	site, ok := Find[*Site](w, h.Site)
+	return ok && h.State.Published() && site.State.Published() && h.On() && site.On()
+}
+
+// Public reports whether all clients may be sent to a host: it is listed, neither
+// it nor its site is private, and its country is not under embargo.
+func Public(w *World, h *Host) bool {
+	site, ok := Find[*Site](w, h.Site)
+	return ok && Listed(w, h) && !h.Private && !site.Private && !Embargoed(w, h.Country)
+}
+
 // Check returns all that is wrong with the host by itself.
 func (h *Host) Check() snapshot.Problems {
 	c := check(h)

@@ -127,3 +127,30 @@ func BenchmarkCheckOf1000Hosts(b *testing.B) {
 		}
 	}
 }
+
+func TestPublic(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		change         func(*registry.Site, *registry.Host)
+		listed, public bool
+	}{
+		{"as it is", func(*registry.Site, *registry.Host) {}, true, true},
+		{"the host is switched off", func(_ *registry.Site, h *registry.Host) { h.UserActive = false }, false, false},
+		{"the site is switched off", func(s *registry.Site, _ *registry.Host) { s.AdminActive = false }, false, false},
+		{"the host waits", func(_ *registry.Site, h *registry.Host) { h.State = registry.Pending }, false, false},
+		{"the site waits", func(s *registry.Site, _ *registry.Host) { s.State = registry.Pending }, false, false},
+		{"the host is private", func(_ *registry.Site, h *registry.Host) { h.Private = true }, true, false},
+		{"the site is private", func(s *registry.Site, _ *registry.Host) { s.Private = true }, true, false},
+		{"the country is under embargo", func(_ *registry.Site, h *registry.Host) { h.Country = "KP" }, true, false},
+		{"the site is gone", func(_ *registry.Site, h *registry.Host) { h.Site = "b" }, false, false},
+	} {
+		on := registry.Activity{AdminActive: true, UserActive: true}
+		site := &registry.Site{Name: "a", State: registry.Approved, Activity: on}
+		host := &registry.Host{Site: "a", Name: "h", Country: "DE", State: registry.Approved, Activity: on}
+		tt.change(site, host)
+		w := registry.NewWorld(slices.Values([]registry.Object{site, host, &registry.Override{Name: "kp", Country: "KP", Embargoed: true}}))
+		if listed, public := registry.Listed(w, host), registry.Public(w, host); listed != tt.listed || public != tt.public {
+			t.Errorf("%s: listed %t, public %t, want %t and %t", tt.name, listed, public, tt.listed, tt.public)
+		}
+	}
+}

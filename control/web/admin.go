@@ -32,6 +32,8 @@ func EnsureAdmin(ctx context.Context, s *store.Store) (token string, made bool, 
 	user.Admin, user.Disabled = true, false
 	if entry, err = s.Get(ctx, registry.KindToken, bootstrap); err == nil {
 		tokenRevision = entry.Revision
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return "", false, err
 	}
 	token = newSecret()
 	first := registry.Token{

@@ -72,7 +72,7 @@ func (c caller) mirrors(w *registry.World) bool {
 	}
 	if c.user == nil {
 		h, ok := registry.Find[*registry.Host](w, c.token.Host)
-		return ok && listed(w, h)
+		return ok && registry.Listed(w, h)
 	}
 	return slices.ContainsFunc(registry.All[*registry.Site](w), func(s *registry.Site) bool {
 		return s.State.Published() && slices.Contains(s.Admins, c.user.Name)

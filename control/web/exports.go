@@ -343,8 +343,5 @@ func (c *call) withoutSecrets(category *registry.Category, t *registry.Tree) *re
 // that they see, a host those that it carries.
 func (c *call) pulls(category *registry.Category) bool {
 	h, ok := registry.Find[*registry.Host](c.world, c.caller.token.Host)
-	if ok && slices.ContainsFunc(h.Carries, func(carry registry.Carry) bool { return carry.Category == category.Name }) {
-		return true
-	}
-	return c.caller.sees(c.world, category)
+	return ok && carried(h, category.Name) != nil || c.caller.sees(c.world, category)
 }

@@ -106,18 +106,14 @@ func (s *server) findSpread(c *call) (files []Propagated, err error) {
 	return files, nil
 }
 
-// crawledMirrors returns the hosts whose metadata counts: those that are
-// published and crawled, and in lists.
+// crawledMirrors returns the hosts whose metadata counts: those that are public
+// and crawled, and in lists.
 func crawledMirrors(w *registry.World, category string, standing map[store.Place]store.Standing) map[string]bool {
 	mirrors := map[string]bool{}
 	for _, h := range registry.All[*registry.Host](w) {
-		site, ok := registry.Find[*registry.Site](w, h.Site)
-		carry := carried(h, category)
-		if !ok || carry == nil || carry.AlwaysUpToDate || h.Private || site.Private || !h.On() || !site.On() ||
-			!h.State.Published() || !site.State.Published() {
-			continue
+		if carry := carried(h, category); carry != nil && !carry.AlwaysUpToDate && registry.Public(w, h) {
+			mirrors[h.Key()] = standing[store.Place{Host: h.Key(), Category: category}].Out.IsZero()
 		}
-		mirrors[h.Key()] = standing[store.Place{Host: h.Key(), Category: category}].Out.IsZero()
 	}
 	return mirrors
 }

@@ -69,12 +69,6 @@ func (s *server) releaseStatus(c *call) error {
 	return c.json(http.StatusOK, status)
 }
 
-// listed reports whether a host may be published at all.
-func listed(w *registry.World, h *registry.Host) bool {
-	site, ok := registry.Find[*registry.Site](w, h.Site)
-	return ok && h.State.Published() && site.State.Published() && h.On() && site.On()
-}
-
 // eachListing calls f with all listings.
 func eachListing(ctx context.Context, s *store.Store, f func(*registry.Listing)) error {
 	return s.Listings(ctx, time.Time{}, func(l *registry.Listing) error { f(l); return nil })
@@ -106,7 +100,7 @@ func StatusOf(ctx context.Context, s *store.Store, w *registry.World, r *registr
 		return out, err
 	}
 	for _, h := range registry.All[*registry.Host](w) {
-		if host, carries := readiness(h, wanted, listings[h.Key()]); carries && listed(w, h) {
+		if host, carries := readiness(h, wanted, listings[h.Key()]); carries && registry.Listed(w, h) {
 			out.Hosts = append(out.Hosts, host)
 		}
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -44,7 +45,7 @@ type ArchiveRelease struct {
 type MoveOptions struct {
 	DryRun  bool `json:"dry_run,omitempty"` // only say what would be moved
 	Partial bool `json:"partial,omitempty"` // leave what cannot be moved where it is, and move the others
-	Force   bool `json:"force,omitempty"`   // move also where no mirror holds the new directory yet
+	Force   bool `json:"force,omitempty"`   // move also where no public mirror holds the new directory yet
 }
 
 // Moves is the answer to [MoveRelease] and [ArchiveRelease].
@@ -57,7 +58,7 @@ type Moves struct {
 type MoveOf struct {
 	registry.Move
 
-	// HeldBy is how many mirrors hold the new directory.
+	// HeldBy is how many public mirrors hold the new directory.
 	HeldBy int `json:"held_by"`
 }
 
@@ -128,7 +129,7 @@ func (s *server) moveRelease(c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.move(c, "release-move", a.MoveOptions, m.Release(from, a.Version, a.Development, a.Releases))
+	return s.move(c, "release-move", a.MoveOptions, m, m.Release(from, a.Version, a.Development, a.Releases))
 }
 
 func (s *server) archiveRelease(c *call) error {
@@ -154,7 +155,7 @@ func (s *server) archiveRelease(c *call) error {
 	if err != nil {
 		return err
 	}
-	return s.move(c, "release-archive", a.MoveOptions, m.Archive(from, a.Version, to))
+	return s.move(c, "release-archive", a.MoveOptions, m, m.Archive(from, a.Version, to))
 }
 
 // mover returns a mover that knows what the masters of categories hold.
@@ -162,6 +163,9 @@ func (s *server) mover(c *call, categories ...*registry.Category) (registry.Move
 	readable := map[string]map[string]bool{}
 	for _, category := range categories {
 		t, err := s.Store.Tree(c.Context(), category.Name)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return registry.Mover{}, err
+		}
 		if err != nil {
 			return registry.Mover{}, fail(http.StatusConflict, "it is not known what the master of %s holds: scan it first", category.Name)
 		}
@@ -177,12 +181,12 @@ func (s *server) mover(c *call, categories ...*registry.Category) (registry.Move
 
 // move makes moves, all in one change: a client is sent by the old registry or
 // by the new one. Nothing is moved where that would leave clients without a mirror.
-func (s *server) move(c *call, action string, o MoveOptions, moves []registry.Move) error {
+func (s *server) move(c *call, action string, o MoveOptions, mover registry.Mover, moves []registry.Move) error {
 	if len(moves) == 0 {
 		return problem(action, "version", "no repository of the category has a directory of this version")
 	}
 	out := Moves{Moves: make([]MoveOf, len(moves))}
-	held, err := s.holders(c, moves)
+	held, err := s.holders(c, mover, moves)
 	if err != nil {
 		return err
 	}
@@ -190,7 +194,7 @@ func (s *server) move(c *call, action string, o MoveOptions, moves []registry.Mo
 	var changes []store.Change
 	for i, m := range moves {
 		if m.Problem == "" && held[i] == 0 && !o.Force {
-			m.Problem = "no mirror holds " + m.To + " yet"
+			m.Problem = "no public mirror holds " + m.To + " yet"
 		}
 		out.Moves[i] = MoveOf{m, held[i]}
 		if m.Problem != "" {
@@ -223,17 +227,11 @@ func (s *server) move(c *call, action string, o MoveOptions, moves []registry.Mo
 	return c.json(http.StatusOK, out)
 }
 
-// holders returns how many mirrors hold the new directory of each move, or its
-// metadata where it has a directory of that.
-func (s *server) holders(c *call, moves []registry.Move) ([]int, error) {
-	paths := make([]string, 0, 2*len(moves))
-	for _, m := range moves {
-		paths = append(paths, m.To, path.Join(m.To, "repodata"))
-	}
-	numbers, err := s.Store.Numbers(c.Context(), paths)
-	if err != nil {
-		return nil, err
-	}
+// holders returns how many public mirrors hold the new directory of each move,
+// or its metadata where it has a directory of that; 0 where it cannot be made.
+// Only what masters have is asked for: a path that is not there would get a
+// number for ever.
+func (s *server) holders(c *call, mover registry.Mover, moves []registry.Move) ([]int, error) {
 	wanted := map[string]bool{}
 	for _, m := range moves {
 		wanted[m.Category] = true
@@ -244,8 +242,20 @@ func (s *server) holders(c *call, moves []registry.Move) ([]int, error) {
 	}
 	counts := make([]int, len(moves))
 	for i, m := range moves {
+		if m.Problem != "" {
+			continue
+		}
+		paths := []string{m.To}
+		category, _ := registry.Find[*registry.Category](c.world, m.Category)
+		if meta := path.Join(m.To, "repodata"); mover.There(category, meta) {
+			paths = append(paths, meta)
+		}
+		numbers, err := s.Store.Numbers(c.Context(), paths)
+		if err != nil {
+			return nil, err
+		}
 		for _, h := range held[m.Category] {
-			if m.To != "" && (h.all || h.holds.Has(numbers[2*i+1]) || h.holds.Has(numbers[2*i])) {
+			if h.all || slices.ContainsFunc(numbers, h.holds.Has) {
 				counts[i]++
 			}
 		}
@@ -259,12 +269,12 @@ type heldSet struct {
 	holds snapshot.Bitmap
 }
 
-// sets returns what the hosts that are published hold of categories.
+// sets returns what public hosts hold of categories.
 func (s *server) sets(c *call, categories map[string]bool) (map[string][]heldSet, error) {
 	sets := map[string][]heldSet{}
 	carries := map[[2]string]bool{}
 	for _, h := range registry.All[*registry.Host](c.world) {
-		if !listed(c.world, h) {
+		if !registry.Public(c.world, h) {
 			continue
 		}
 		for _, carry := range h.Carries {
@@ -298,6 +308,7 @@ func (s *server) expireMetadata(c *call) error {
 	if paths == nil {
 		return problem("expire-metadata", "target", "want a repository, NAME or NAME+ARCH, or a path below a category, got %.200q", a.Target)
 	}
+	defer s.Publish() // also what is expired before an error
 	out := Expired{Paths: paths}
 	for _, below := range paths {
 		n, err := s.Store.ExpireHistory(c.Context(), c.caller.name(), below, a.Keep)
@@ -307,7 +318,6 @@ func (s *server) expireMetadata(c *call) error {
 		out.Forgotten += n
 	}
 	s.Log.Warn("metadata expired", "who", c.caller.name(), "paths", paths, "kept", a.Keep, "forgotten", out.Forgotten)
-	s.Publish()
 	return c.json(http.StatusOK, out)
 }
 

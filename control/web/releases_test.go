@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -149,8 +150,38 @@ func TestMoveNeedsMirrors(t *testing.T) {
 		}
 	}
 	const doc = `{"category":"os","version":"30","archive":"archive"`
-	a.ask("root", "POST", "/v1/actions/release-archive", doc+`}`).want(t, 422, "no mirror holds pub/archive/os/releases/30/x86_64 yet")
+	a.ask("root", "POST", "/v1/actions/release-archive", doc+`}`).want(t, 422, "no public mirror holds pub/archive/os/releases/30/x86_64 yet")
 	a.ask("root", "POST", "/v1/actions/release-archive", doc+`,"force":true}`).want(t, 200, `"done":true`)
+}
+
+// TestMoveCountsPublicMirrors: where clients are not sent, nothing is there for
+// them. A look at what would be moved numbers no directory that is not there.
+func TestMoveCountsPublicMirrors(t *testing.T) {
+	a := startReleasing(t)
+	held := func(want int) {
+		t.Helper()
+		a.ask("root", "POST", "/v1/actions/release-move", `{"category":"os","version":"44","dry_run":true}`).
+			want(t, 200, fmt.Sprintf(`"to":"pub/os/releases/44/x86_64","category":"os","held_by":%d`, want))
+	}
+	number := func(path string) uint32 {
+		t.Helper()
+		numbers, err := a.store.Numbers(t.Context(), []string{path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return numbers[0]
+	}
+	before := number("one")
+	held(2)
+	if after := number("two"); after != before+1 {
+		t.Errorf("%d directories have got numbers", after-before-1)
+	}
+	a.ask("root", "PATCH", "/v1/host/uni-x/full", `{"private":true}`).want(t, 200)
+	held(1)
+	a.ask("root", "PATCH", "/v1/host/uni-x/cache", `{"country":"KP"}`).want(t, 200)
+	held(1)
+	a.ask("root", "PATCH", "/v1/override/kp", `{"country":"KP","embargoed":true}`).want(t, 201)
+	held(0)
 }
 
 func TestExpireMetadata(t *testing.T) {

@@ -89,7 +89,7 @@ func (s *server) audit(c *call) error {
 // maintenance returns the end of the window that a host is in, nil if in none.
 func maintenance(h *registry.Host, now time.Time) (end *time.Time) {
 	for _, w := range h.Maintenance {
-		if !now.Before(w.From) && now.Before(w.To) && (end == nil || w.To.After(*end)) {
+		if w.In(now) && (end == nil || w.To.After(*end)) {
 			end = &w.To
 		}
 	}

@@ -281,12 +281,10 @@ func (b *builder) arches(product, version string) (out []string) {
 	return slices.Compact(out)
 }
 
-// addHost adds a host if it is public: approved, active, not private, not in a
-// country under embargo.
+// addHost adds a host if it is public.
 func (b *builder) addHost(h *registry.Host) {
 	at, ok := registry.Find[*registry.Site](b.world, h.Site)
-	if !ok || h.Private || at.Private || !h.State.Published() || !at.State.Published() || !h.On() || !at.On() ||
-		registry.Embargoed(b.world, h.Country) {
+	if !ok || !registry.Public(b.world, h) {
 		return
 	}
 	m := &mirror{
