@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -160,8 +159,11 @@ func TestMoveCountsPublicMirrors(t *testing.T) {
 	a := startReleasing(t)
 	held := func(want int) {
 		t.Helper()
-		a.ask("root", "POST", "/v1/actions/release-move", `{"category":"os","version":"44","dry_run":true}`).
-			want(t, 200, fmt.Sprintf(`"to":"pub/os/releases/44/x86_64","category":"os","held_by":%d`, want))
+		var got web.Moves
+		a.ask("root", "POST", "/v1/actions/release-move", `{"category":"os","version":"44","dry_run":true}`).want(t, 200).into(t, &got)
+		if m := got.Moves[1]; m.Repository != "os-44+x86_64" || m.HeldBy != want {
+			t.Errorf("want %d mirrors, got %+v", want, m)
+		}
 	}
 	number := func(path string) uint32 {
 		t.Helper()
