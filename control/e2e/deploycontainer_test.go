@@ -64,9 +64,45 @@ func (c containerfile) last(stage, word string) (rest string) {
 	return rest
 }
 
+// made returns what a stage makes below /out.
+func (c containerfile) made(stage string) map[string]bool {
+	output, paths := regexp.MustCompile(`(?:go build .*-o|cp \S+|mkdir) (/out/\S+)`), map[string]bool{}
+	for _, i := range c.stages[stage] {
+		for _, is := range output.FindAllStringSubmatch(i.rest, -1) {
+			paths[is[1]] = true
+		}
+	}
+	return paths
+}
+
+// copied returns the paths that a stage copies to. What it copies from is built,
+// or the certificates, which the image of the build has.
+func (c containerfile) copied(t *testing.T, stage string, built map[string]bool) map[string]bool {
+	t.Helper()
+	paths := map[string]bool{}
+	for _, i := range c.stages[stage] {
+		if i.word != "COPY" {
+			continue
+		}
+		words := slices.DeleteFunc(strings.Fields(i.rest), func(word string) bool { return strings.HasPrefix(word, "--") })
+		to := words[len(words)-1]
+		for _, from := range words[:len(words)-1] {
+			if !built[from] && from != "/etc/ssl/certs/ca-certificates.crt" || !strings.HasPrefix(i.rest, "--from=build ") {
+				t.Errorf("%s copies %s, which is not in %v", stage, from, built)
+			}
+			if strings.HasSuffix(to, "/") {
+				paths[to+filepath.Base(from)] = true
+			} else {
+				paths[to] = true
+			}
+		}
+	}
+	return paths
+}
+
 // TestDeployContainerfile looks for what an image must have: a user who is a
-// number and not root, a health check and a command that the binary knows, files
-// that stages before it made; and that it builds as the Makefile does.
+// number and not root, a health check and a command of files that it has, which
+// the stage before made; and that it builds as the Makefile does.
 func TestDeployContainerfile(t *testing.T) {
 	t.Parallel()
 	c := readContainerfile(t)
@@ -91,7 +127,9 @@ func TestDeployContainerfile(t *testing.T) {
 	}
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(module))[1]
 	wantText(t, c.stages["build"][0].rest, "golang:"+version+"-")
+	built := c.made("build")
 	for _, stage := range []string{"control", "edge"} {
+		has := c.copied(t, stage, built)
 		if user := c.last(stage, "USER"); !regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(user) {
 			t.Errorf("%s runs as %q", stage, user)
 		}
@@ -100,8 +138,8 @@ func TestDeployContainerfile(t *testing.T) {
 		decode(t, c.last(stage, "CMD"), &run)
 		_, health, _ := strings.Cut(c.last(stage, "HEALTHCHECK"), " CMD ")
 		decode(t, health, &check)
-		if entry[0] != "/usr/local/bin/waypost" || run[0] != "run" || check[1] != "ready" {
-			t.Errorf("%s: %v %v, %v", stage, entry, run, check)
+		if entry[0] != "/usr/local/bin/waypost" || run[0] != "run" || check[1] != "ready" || !has[entry[0]] || !has[check[0]] {
+			t.Errorf("%s, with %v: %v %v, %v", stage, has, entry, run, check)
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -275,7 +276,7 @@ func wantMounts(t *testing.T, all map[string]*object, set *object) {
 // has, and that its admin port is for the monitoring only.
 func wantPorts(t *testing.T, all map[string]*object, app string, ports []portSpec) {
 	t.Helper()
-	closed := false
+	monitored := false
 	for key, o := range all {
 		if o.Kind == "Service" && labelsOf(o.Spec.Selector)["app.kubernetes.io/name"] == app {
 			for _, p := range o.Spec.Ports {
@@ -294,7 +295,11 @@ func wantPorts(t *testing.T, all map[string]*object, app string, ports []portSpe
 					t.Errorf("%s has port %+v", key, p)
 				}
 				if name == "admin" {
-					closed = len(in.From) == 1 && in.From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == "monitoring"
+					monitored = true
+					if len(in.From) != 1 || in.From[0].PodSelector != nil || in.From[0].NamespaceSelector == nil ||
+						!maps.Equal(in.From[0].NamespaceSelector.MatchLabels, map[string]string{"kubernetes.io/metadata.name": "monitoring"}) {
+						t.Errorf("%s: the admin port is not for the monitoring only: %+v", key, in.From)
+					}
 				}
 			}
 			if len(in.Ports) == 0 {
@@ -302,8 +307,8 @@ func wantPorts(t *testing.T, all map[string]*object, app string, ports []portSpe
 			}
 		}
 	}
-	if !closed {
-		t.Errorf("%s: the admin port is not for the monitoring only", app)
+	if !monitored {
+		t.Errorf("%s: the monitoring may not ask the admin port", app)
 	}
 }
 

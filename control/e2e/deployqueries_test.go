@@ -167,7 +167,7 @@ func (p *plane) wholeEdge(t *testing.T, admin string) {
 	_, bmpPort, _ := strings.Cut(bmp, ":")
 	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(dir, "edge.token"))
 	file(t, output(t, waypost, "cluster", "keys", "generate"), dir, "gossip.key")
-	config := file(t, strings.NewReplacer("CONTROL", p.address, "KEY", said.FindStringSubmatch(p.process.text())[1], "HTTP", port(t),
+	config := file(t, strings.NewReplacer("CONTROL", p.address, "KEY", p.key(t), "HTTP", port(t),
 		"DNS", port(t), "ADMIN", admin, "GOSSIP", port(t), "SHARE", port(t), "BGP", bgp, "BMP", bmp).Replace(`edge:
   name: edge1
   data_dir: data

@@ -41,15 +41,27 @@ func TestRollback(t *testing.T) {
 	wantSent(t, e, disc, b.url)
 }
 
-// TestLongPoll leaves an edge alone for longer than it waits for news.
+// TestLongPoll leaves an edge alone for longer than it waits for news, which it
+// then has at once.
 func TestLongPoll(t *testing.T) {
 	t.Parallel()
-	p := newPlane(t, t.TempDir(), "")
+	master := t.TempDir()
+	file(t, "a disc", master, "43/iso/disc.iso")
+	p := newPlane(t, master, "")
 	p.world(t)
-	p.settled(t)
+	p.scan(t)
+	a, b := serve(t, copyTree(t, master), nil), serve(t, copyTree(t, master), nil)
+	p.host(t, "a", []string{a.url})
+	p.host(t, "b", []string{b.url})
+	p.crawl(t, "a", "b")
 	e := p.edge(t)
+	wantSent(t, e, disc, a.url, b.url)
+	p.settled(t)
 	<-time.After(34 * time.Second)
-	if strings.Contains(e.process.text(), "level=ERROR") {
+	p.ctl(t, "host", "set", "s/a", "user_active=false")
+	p.ctl(t, "publish", "--wait", "20s")
+	until(t, 3*time.Second, "the edge has the news", func() bool { return e.sends(disc, outside, b.url) })
+	if text := e.process.text(); strings.Contains(text, "level=ERROR") || strings.Contains(text, "level=WARN") {
 		t.Error("the edge complains")
 	}
 }

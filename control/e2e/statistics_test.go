@@ -35,7 +35,6 @@ func TestStatistics(t *testing.T) {
 	p.settled(t)
 
 	dir, http, names := t.TempDir(), port(t), port(t)
-	key := said.FindStringSubmatch(p.process.text())
 	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(dir, "edge.token"))
 	config := file(t, fmt.Sprintf(`edge:
   name: edge1
@@ -47,7 +46,7 @@ func TestStatistics(t *testing.T) {
   dns:
     listen: [%q]
     zones: [{name: m.test, ns: {ns1.m.test: [127.0.0.1]}, mirrors: [{name: "@", path: pub/os}]}]
-`, p.address, key[1], http, names), dir, "edge.yaml")
+`, p.address, p.key(t), http, names), dir, "edge.yaml")
 	e := &edge{address: http}
 	run := func() {
 		t.Helper()
