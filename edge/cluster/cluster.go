@@ -223,7 +223,6 @@ func (c *Cluster) decide(ctx context.Context) {
 		}
 		now := time.Now()
 		v := c.council.decide(now)
-		c.counters.decisions.Add(1)
 		if v.changed && c.Decided != nil {
 			c.Decided(v.down)
 		}

@@ -53,8 +53,8 @@ type Config struct {
 	// Default: waypost.
 	Label string `yaml:"label"`
 
-	// Timings are wan or lan: how long the others may take to answer, and how
-	// often they are told. Default: wan.
+	// Timings are wan or lan: how long the others may take to answer before they
+	// count as gone, and how often two edges compare all they know. Default: wan.
 	Timings string `yaml:"timings"`
 }
 
@@ -154,10 +154,13 @@ func splitJoin(where string, port uint16) (host string, _ uint16, err error) {
 
 // memberlist returns the settings of the library, without its parts.
 func (c *Config) memberlist() *memberlist.Config {
-	m := memberlist.DefaultWANConfig()
+	m, lan := memberlist.DefaultWANConfig(), memberlist.DefaultLANConfig()
 	if c.Timings == "lan" {
-		m = memberlist.DefaultLANConfig()
+		m = lan
 	}
+	// News is told as often over any distance: every half second, as the library
+	// has it, the last of 1,000 edges would hear of a dead mirror after 15 s.
+	m.GossipInterval, m.GossipNodes = lan.GossipInterval, lan.GossipNodes
 	m.TCPTimeout, m.RetransmitMult = joinTimeout, retransmit
 	m.BindAddr, m.BindPort = c.Listen.Addr().String(), int(c.Listen.Port())
 	m.AdvertiseAddr, m.AdvertisePort = c.Advertise.Addr().String(), int(c.Advertise.Port())

@@ -232,7 +232,7 @@ func (c *council) decide(now time.Time) (v verdict) {
 	v.fell, v.rose = q.without(d.Down, c.decision.Down), q.without(c.decision.Down, d.Down)
 	v.changed = !slices.Equal(d.Down, c.decision.Down) || c.down == nil
 	v.down, v.next = d.Down, c.drains.Next(now)
-	if v.changed || len(d.Drained) != len(c.decision.Drained) {
+	if v.changed || !slices.Equal(d.Drained, c.decision.Drained) {
 		c.down = make(map[health.Target]bool, len(d.Down))
 		for _, t := range d.Down {
 			c.down[t] = true

@@ -121,3 +121,28 @@ func TestWithdrawn(t *testing.T) {
 		t.Errorf("a remembers %v", a.own)
 	}
 }
+
+// TestBefore: what counts as decided before is by votes, and not by order, also
+// where one host comes under order as another one comes out of it.
+func TestBefore(t *testing.T) {
+	c, now := newCouncil("a", 1, 1), time.Now()
+	c.setMembers([]vote.Member{{Name: "a"}})
+	c.setHosts(hosts("h1", "h2"))
+	see := func(host string, s vote.State) {
+		for k := range health.Kind(2) {
+			c.see([]vote.Seen{{Target: k.Of(host), Sight: vote.Sight{State: s}}}, [health.Kinds]bool{})
+		}
+	}
+	see("h1", vote.Failing)
+	c.order(now, vote.Drain{Name: "h2", On: true, Left: time.Minute})
+	if v := c.decide(now); len(v.down) != 4 || len(c.down) != 2 || !c.down[health.Kind(0).Of("h1")] {
+		t.Fatalf("down %v, by votes %v", v.down, c.down)
+	}
+	see("h1", vote.Good)
+	see("h2", vote.Failing)
+	c.order(now, vote.Drain{Name: "h2", Left: time.Minute})
+	c.order(now, vote.Drain{Name: "h1", On: true, Left: time.Minute})
+	if v := c.decide(now); v.changed || len(c.down) != 2 || !c.down[health.Kind(0).Of("h2")] {
+		t.Errorf("down %v, by votes %v", v.down, c.down)
+	}
+}

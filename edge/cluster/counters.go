@@ -1,8 +1,6 @@
 package cluster
 
-import (
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // Counters are what a cluster counts, for metrics.
 type Counters struct {
@@ -38,5 +36,4 @@ func (c *Cluster) Counters() Counters {
 // counters are of messages.
 type counters struct {
 	told, heard, news, compared atomic.Uint64
-	decisions                   atomic.Uint64
 }

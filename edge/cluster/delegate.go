@@ -70,7 +70,8 @@ func (c *Cluster) hear(b []byte, pass bool) {
 		return
 	}
 	h := c.council.hear(m, time.Now())
-	c.counters.news.Add(uint64(len(h.news.Reports) + len(h.news.Drains)))
+	news := len(h.news.Reports) + len(h.news.Drains)
+	c.counters.news.Add(uint64(news))
 	if pass {
 		c.pass(&h.news)
 	}
@@ -80,7 +81,9 @@ func (c *Cluster) hear(b []byte, pass bool) {
 			c.Prober.Look(t)
 		}
 	}
-	signal(c.dirty)
+	if news > 0 {
+		signal(c.dirty)
+	}
 }
 
 // pass has each report and order gossiped.

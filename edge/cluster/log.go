@@ -67,7 +67,8 @@ func (s *sink) count(text string) bool {
 	case has("Conflicting address"):
 		s.refusals.conflicts.Add(1)
 		return false // somebody should know
-	case has("Failed to decode", "not supported", "missing message type", "exceeds limit", "Failed to receive user message", "failed to receive"):
+	case has("Failed to decode", "not supported", "missing message type", "exceeds limit", "Failed to receive user message", "failed to receive",
+		"cannot decode label", "label header cannot be empty", "packet too short", "invalid checksum", "Failed to decompress", "truncated messages"):
 		s.refusals.malformed.Add(1)
 	default:
 		return false

@@ -178,7 +178,9 @@ func (c *Cluster) join(ctx context.Context) {
 // missing returns the addresses of edges that are configured or were there not
 // long ago, and are not alive now.
 func (c *Cluster) missing(ctx context.Context) (missing []netip.AddrPort) {
-	wanted := c.configured(ctx)
+	wanted := c.Config.joined(ctx, func(name string, err error) {
+		c.Log.Warn("cluster: a name to join does not resolve", "name", name, "error", err)
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	there := map[netip.AddrPort]bool{c.Config.Advertise: true, c.Config.Listen: true}
@@ -198,18 +200,19 @@ func (c *Cluster) missing(ctx context.Context) (missing []netip.AddrPort) {
 	return missing
 }
 
-// configured returns the addresses of what is to be joined.
-func (c *Cluster) configured(ctx context.Context) (all []netip.AddrPort) {
+// joined returns the addresses of Join. It asks for names for five seconds at
+// most; failed is called with those that do not resolve.
+func (c *Config) joined(ctx context.Context, failed func(name string, err error)) (all []netip.AddrPort) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	for _, where := range c.Config.Join {
-		host, port, err := splitJoin(where, c.Config.Listen.Port())
+	for _, where := range c.Join {
+		host, port, err := splitJoin(where, c.Listen.Port())
 		if err != nil {
 			continue // it was checked
 		}
 		addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		if err != nil {
-			c.Log.Warn("cluster: a name to join does not resolve", "name", where, "error", err)
+			failed(where, err)
 		}
 		for _, a := range addresses {
 			all = append(all, netip.AddrPortFrom(a.Unmap(), port))

@@ -3,9 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"net"
 	"net/netip"
-	"time"
 )
 
 // A Sharer is another edge that is alive and shares snapshots.
@@ -34,19 +32,10 @@ func (c *Cluster) Sharers(group uint32) (all []Sharer) {
 // names for five seconds at most.
 func (c Config) Seeds(ctx context.Context) (all []netip.AddrPort) {
 	c = c.WithDefaults()
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	for _, where := range c.Join {
-		host, port, err := splitJoin(where, c.Listen.Port())
-		if err != nil {
-			continue // it was checked
-		}
-		addresses, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // one that does not resolve is no seed
-		for _, a := range addresses {
-			at := netip.AddrPortFrom(a.Unmap(), port+c.Share.Port()-c.Listen.Port())
-			if at.Addr() != c.Advertise.Addr() || at.Port() != c.Share.Port() {
-				all = append(all, at)
-			}
+	for _, a := range c.joined(ctx, func(string, error) {}) { // one that does not resolve is no seed
+		at := netip.AddrPortFrom(a.Addr(), a.Port()+c.Share.Port()-c.Listen.Port())
+		if at.Addr() != c.Advertise.Addr() || at.Port() != c.Share.Port() {
+			all = append(all, at)
 		}
 	}
 	return all

@@ -36,46 +36,58 @@ func (c *Cluster) SetMeta(m Meta) {
 
 // tell tells the others what this edge is, when that changes, until ctx ends.
 func (c *Cluster) tell(ctx context.Context) {
-	var last Meta
-	left := 0 // repeats
-	again := time.NewTimer(time.Hour)
-	defer again.Stop()
+	var news news
+	due := time.NewTimer(0)
+	due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-again.C:
-			left--
+		case <-due.C:
+			if err := c.list.UpdateNode(settle); err != nil && !strings.Contains(err.Error(), "timeout") {
+				c.Log.Error("cluster: telling others of this edge", "error", err)
+			}
+			if news.left--; news.left > 0 {
+				due.Reset(repeat + apart(repeat))
+			}
 		case <-c.renamed:
 			c.mu.Lock()
 			now := c.meta
 			c.mu.Unlock()
-			old := last
-			last = now
-			now.Snapshot, now.Data = old.Snapshot, old.Data
-			if string(now.encode()) != string(old.encode()) {
-				left = repeats
-			} else if !c.dawdle(ctx) { // a thousand edges have a new snapshot at once
-				return
+			if wait, ok := news.come(now, int(c.alive.Load())); ok {
+				due.Reset(wait)
 			}
-		}
-		if left > 0 {
-			again.Reset(repeat + rand.N(repeat)) //nolint:gosec // only so that they come apart
-		}
-		if err := c.list.UpdateNode(settle); err != nil && !strings.Contains(err.Error(), "timeout") {
-			c.Log.Error("cluster: telling others of this edge", "error", err)
 		}
 	}
 }
 
-// dawdle waits for a random time, longer in a larger cluster; false: ctx has ended.
-func (c *Cluster) dawdle(ctx context.Context) bool {
-	timer := time.NewTimer(rand.N(time.Duration(max(c.alive.Load(), 1)) * metaPace)) //nolint:gosec // only so that they come apart
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+// News is what others have yet to be told of this edge.
+type news struct {
+	last Meta // that was known
+	left int  // times to tell it
 }
+
+// come takes in what the edge is now, and returns after which time to tell it
+// to a cluster of so many; not ok where the time that is set stays.
+func (n *news) come(now Meta, members int) (wait time.Duration, ok bool) {
+	urgent := now.isUrgent(&n.last)
+	n.last = now
+	switch {
+	case urgent:
+		n.left = 1 + repeats
+		return 0, true
+	case n.left == 0: // a thousand edges have a new snapshot at once
+		n.left = 1
+		return apart(time.Duration(max(members, 1)) * metaPace), true
+	}
+	return 0, false
+}
+
+// isUrgent reports whether more than the snapshot has changed.
+func (m Meta) isUrgent(before *Meta) bool {
+	m.Snapshot, m.Data = before.Snapshot, before.Data
+	return string(m.encode()) != string(before.encode())
+}
+
+// apart returns a random time below limit, so that edges come apart.
+func apart(limit time.Duration) time.Duration { return rand.N(limit) } //nolint:gosec // no secret

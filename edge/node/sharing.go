@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/waypost/waypost/edge/cluster"
 	"github.com/waypost/waypost/edge/cluster/share"
@@ -17,8 +18,8 @@ type sharing struct {
 	*share.Share // nil: nothing is shared
 
 	group uint32
-	keys  [][]byte // as they were at the start
-	seeds []share.Peer
+	keys  [][]byte                     // as they were at the start
+	seeds atomic.Pointer[[]share.Peer] // nil: not looked for
 }
 
 // newSharing has the edge share what it gets from a control plane, if it is in a
@@ -66,10 +67,10 @@ func (n *Node) secrets() [][]byte {
 // once it has a snapshot; the first one it may have from those it is to join.
 func (n *Node) others() (all []share.Peer) {
 	c := n.peers.cluster()
-	switch {
-	case c == nil && n.remote.Latest() == nil:
-		return n.sharing.seeds
-	case c == nil:
+	if c == nil {
+		if seeds := n.sharing.seeds.Load(); seeds != nil && n.remote.Latest() == nil {
+			return *seeds
+		}
 		return nil
 	}
 	for _, m := range c.Sharers(n.sharing.group) {
@@ -87,9 +88,11 @@ func (s *sharing) tell(m *cluster.Meta) {
 
 // findSeeds finds edges that may have a first snapshot.
 func (n *Node) findSeeds(ctx context.Context) {
+	var seeds []share.Peer
 	for _, at := range n.config.Cluster.Seeds(ctx) {
-		n.sharing.seeds = append(n.sharing.seeds, share.Peer{Name: at.String(), Address: at, Version: math.MaxUint64, Seed: true})
+		seeds = append(seeds, share.Peer{Name: at.String(), Address: at, Version: math.MaxUint64, Seed: true})
 	}
+	n.sharing.seeds.Store(&seeds)
 }
 
 // followRemote follows the control plane, and shares, until ctx ends.

@@ -101,8 +101,8 @@ func (b *Book) mergeOwn(r *Report) Outcome {
 // those who ask for the whole book, and not worth telling otherwise.
 func (b *Book) Say(host string, s Sights) (Report, bool) {
 	own := b.ballots[b.self]
-	before, ok := own.reports[host]
-	if before.sights != s || !ok && s != (Sights{}) {
+	before := own.reports[host]
+	if before.sights != s {
 		b.counter++
 		before.counter = b.counter
 		own.reports[b.intern(host)] = entry{b.counter, s}

@@ -9,9 +9,6 @@ import (
 	"github.com/waypost/waypost/geo"
 )
 
-// capLeast is how many hosts a country or continent has from which on it has a cap.
-const capLeast = 4
-
 // A Host is what there is to decide on.
 type Host struct {
 	Name      string
@@ -140,26 +137,28 @@ func (q *Question) drained(name string, edge bool) bool {
 func Decide(q *Question) Decision {
 	var d Decision
 	var against []finding
-	all, known := areas{}, voters{}
+	limit, known := NewCap(q.MaxDown), voters{}
 	for i := range q.Hosts {
 		h := &q.Hosts[i]
-		all.addHost(h)
 		out := q.drained(h.Name, false)
 		for k, f := range q.poll(h, known) {
+			if !h.Kinds[k] {
+				continue
+			}
+			limit.Add(h.Country, h.Continent, health.Kind(k))
+			if f.Votes == 0 {
+				d.Unseen++
+			}
 			switch {
-			case !h.Kinds[k]:
 			case out:
 				d.Drained = append(d.Drained, f.Target)
 				d.Down = append(d.Down, f.Target)
 			case f.Down(q.Fall, q.Before != nil && q.Before(f.Target)):
 				against = append(against, finding{f, h})
 			}
-			if h.Kinds[k] && f.Votes == 0 {
-				d.Unseen++
-			}
 		}
 	}
-	d.limit(against, all, q.MaxDown)
+	d.limit(against, limit)
 	return d
 }
 
@@ -172,15 +171,13 @@ type finding struct {
 
 // limit calls down what votes are against, as far as the cap leaves room:
 // first that about which most are sure.
-func (d *Decision) limit(against []finding, all areas, share float64) {
+func (d *Decision) limit(against []finding, limit *Cap) {
 	slices.SortStableFunc(against, func(a, b finding) int {
 		return cmp.Or(cmp.Compare(b.Firm*max(a.Votes, 1), a.Firm*max(b.Votes, 1)), cmp.Compare(b.Votes, a.Votes))
 	})
-	taken := areas{}
 	for i := range against {
 		f := &against[i]
-		if taken.room(all, f, share) {
-			taken.add(f)
+		if limit.Take(f.host.Country, f.host.Continent, f.Target.Kind()) {
 			d.Down = append(d.Down, f.Target)
 		} else {
 			d.Kept = append(d.Kept, f.Target)
@@ -193,54 +190,4 @@ func (d *Decision) limit(against []finding, all areas, share float64) {
 // CompareTargets orders targets by host, then by kind, as lists of a decision are.
 func CompareTargets(a, b health.Target) int {
 	return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Kind(), b.Kind()))
-}
-
-// areas counts the targets of each country and continent, by kind. The hosts
-// whose country or continent is unknown are an area too.
-type areas map[area]*[health.Kinds]int
-
-type area struct {
-	continent bool // else a country
-	code      [2]byte
-}
-
-func (a areas) of(h *Host) [2]*[health.Kinds]int {
-	var counts [2]*[health.Kinds]int
-	for i, at := range [2]area{{false, h.Country}, {true, h.Continent}} {
-		if counts[i] = a[at]; counts[i] == nil {
-			counts[i] = &[health.Kinds]int{}
-			a[at] = counts[i]
-		}
-	}
-	return counts
-}
-
-// addHost counts all kinds of a host.
-func (a areas) addHost(h *Host) {
-	for _, counts := range a.of(h) {
-		for k, there := range h.Kinds {
-			if there {
-				counts[k]++
-			}
-		}
-	}
-}
-
-// add counts one target.
-func (a areas) add(f *finding) {
-	for _, counts := range a.of(f.host) {
-		counts[f.Target.Kind()]++
-	}
-}
-
-// room reports whether one more target fits below the share of all.
-func (a areas) room(all areas, f *finding, share float64) bool {
-	k := f.Target.Kind()
-	there := all.of(f.host)
-	for i, taken := range a.of(f.host) {
-		if n := there[i][k]; n >= capLeast && float64(taken[k]+1) > share*float64(n) {
-			return false
-		}
-	}
-	return true
 }

@@ -32,9 +32,6 @@ func NewRoll(members []Member) *Roll {
 	return r
 }
 
-// Len returns the number of members.
-func (r *Roll) Len() int { return len(r.members) }
-
 // Of returns the names of the host's observers, in order: [Observers] of them,
 // or all. They are chosen by rendezvous hashing, which moves few hosts when a
 // member comes or goes: of each region the member with the highest score for

@@ -54,10 +54,6 @@ type Config struct {
 	// the Prober's methods and must not keep or change the slice. May be nil.
 	Publish func(down []health.Target) `yaml:"-"`
 
-	// Observe is called with the result of every probe of a target that still
-	// is one, after Publish, from the goroutine of [Prober.Run]. May be nil.
-	Observe func(health.Target, Result) `yaml:"-"`
-
 	// Tell is for an edge that decides together with others: it is called with
 	// what has changed in what this edge sees, and from which kinds it abstains,
 	// from the goroutine of [Prober.Run]. Then nothing is down by this prober

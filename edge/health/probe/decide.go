@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
 )
 
@@ -13,7 +14,6 @@ const (
 	cutOff      = 0.9 // a kind abstains when this share of its targets fails …
 	cutOffLeast = 3   // … and it is this many targets
 	backAgain   = 0.8 // it ends when fewer than this share fail
-	capLeast    = 4   // hosts of a country or continent from which on it has a cap
 )
 
 // A kind is the state of one scheme over one family.
@@ -115,10 +115,10 @@ func (p *Prober) decide(now time.Time) {
 // failed first before the others, and counts the rest.
 func (p *Prober) admit() map[*target]bool {
 	var failing []*target
-	hosts, taken := areas{}, areas{}
+	limit := vote.NewCap(p.config.MaxDown)
 	for _, t := range p.targets {
 		if t.exists() {
-			hosts.add(t)
+			limit.Add(t.plan.country, t.plan.continent, t.kind())
 		}
 		if t.failing {
 			failing = append(failing, t)
@@ -130,12 +130,11 @@ func (p *Prober) admit() map[*target]bool {
 	admitted := make(map[*target]bool, len(failing))
 	capped := [health.Kinds]int{}
 	for _, t := range failing {
-		if !taken.room(hosts, t, p.config.MaxDown) {
+		if limit.Take(t.plan.country, t.plan.continent, t.kind()) {
+			admitted[t] = true
+		} else {
 			capped[t.kind()]++
-			continue
 		}
-		taken.add(t)
-		admitted[t] = true
 	}
 	for k, n := range capped {
 		p.noteCap(health.Kind(k), n)
@@ -146,35 +145,4 @@ func (p *Prober) admit() map[*target]bool {
 
 func compareTargets(a, b health.Target) int {
 	return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Family, b.Family))
-}
-
-// areas counts the targets of each country and continent, by kind: each is one
-// host. The hosts whose country or continent is unknown are an area too.
-type areas map[area]int
-
-type area struct {
-	kind health.Kind
-	what string
-	code [2]byte
-}
-
-func areasOf(t *target) [2]area {
-	return [2]area{{t.kind(), "country", t.plan.country}, {t.kind(), "continent", t.plan.continent}}
-}
-
-// add counts t.
-func (a areas) add(t *target) {
-	for _, at := range areasOf(t) {
-		a[at]++
-	}
-}
-
-// room reports whether one more target like t fits below the share of all hosts.
-func (a areas) room(hosts areas, t *target, share float64) bool {
-	for _, at := range areasOf(t) {
-		if all := hosts[at]; all >= capLeast && float64(a[at]+1) > share*float64(all) {
-			return false
-		}
-	}
-	return true
 }

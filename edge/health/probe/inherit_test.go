@@ -30,4 +30,9 @@ func TestInherit(t *testing.T) {
 	if !next.changed || len(next.down) != 1 {
 		t.Errorf("%d are down, want 1", len(next.down))
 	}
+	next.Assign(func(string) (turn, turns int, mine bool) { return 0, 1, false })
+	next.Assign(nil)
+	if got := next.Failing(); len(got) != 0 || len(next.targets) == 0 {
+		t.Errorf("%v fail that others probed meanwhile", got)
+	}
 }

@@ -109,6 +109,7 @@ func (p *Prober) Update(ix *index.Index) {
 	defer p.mu.Unlock()
 	p.plans = plans
 	p.replan(time.Now())
+	p.inherited = nil // it was for these targets; one that goes and comes is new
 }
 
 // replan makes targets of those plans that are this edge's. The caller holds
@@ -177,7 +178,7 @@ func (p *Prober) Run(ctx context.Context) error {
 		case <-p.updated:
 		case o := <-p.done:
 			if ctx.Err() == nil { // else it may have failed by that
-				p.take(o)
+				p.settle(o, time.Now())
 			}
 		}
 		if ctx.Err() != nil {
@@ -207,26 +208,15 @@ func (p *Prober) start(ctx context.Context, probes *sync.WaitGroup) time.Duratio
 	return time.Hour // a result or a new index comes before
 }
 
-// take takes a result in, publishes what follows from it and hands it on.
-func (p *Prober) take(o outcome) {
-	if p.settle(o, time.Now()) {
-		p.publish()
-		if p.config.Observe != nil {
-			p.config.Observe(o.target.name, o.result)
-		}
-	}
-}
-
-// settle works out what follows from a result. It reports false where the
-// target is gone.
-func (p *Prober) settle(o outcome, now time.Time) bool {
+// settle works out what follows from a result, unless the target is gone.
+func (p *Prober) settle(o outcome, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running--
 	p.results[o.result.Verdict]++
 	t := o.target
 	if t.gone {
-		return false
+		return
 	}
 	p.noteCertificate(t, &o.result)
 	t.result, t.probed, t.seen = o.result, true, now
@@ -239,7 +229,6 @@ func (p *Prober) settle(o outcome, now time.Time) bool {
 	p.tell(t)
 	t.due = t.next(now, &p.config)
 	heap.Push(&p.queue, t)
-	return true
 }
 
 // publish tells what is down, if that has changed, and then logs why: a log

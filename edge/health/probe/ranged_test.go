@@ -28,6 +28,12 @@ func TestRanged(t *testing.T) {
 			http.ServeContent(w, r, "f", time.Time{}, io.NewSectionReader(file, 0, size))
 		}, OK},
 		{"no ranges", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.Copy(w, io.NewSectionReader(file, 0, size)) }, OK},
+		{"no ranges, slowly", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(size))
+			_, _ = io.CopyN(w, io.NewSectionReader(file, 0, size), size-1)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done() // the rest is not waited for
+		}, OK},
 		{"another size", func(w http.ResponseWriter, r *http.Request) {
 			http.ServeContent(w, r, "f", time.Time{}, strings.NewReader(strings.Repeat("x", size+1)))
 		}, WrongSize},
