@@ -136,7 +136,7 @@ type Limits struct {
 	MaxMetadata int64 // bytes of a metadata file that is fetched, default 8 MiB
 	MaxIndex    int64 // bytes of an index page, default 16 MiB
 
-	MaxLoss     float64 // part of the directories that may be lost at once, default 0.3
+	MaxLoss     float64 // part of the directories that may be lost at once, default 0.3, negative: none
 	MaxHoles    float64 // part of a directory's files that it may lack and still count as held; default 0
 	StrictTimes bool    // a different time of change is a different file
 
@@ -158,7 +158,7 @@ func (l Limits) withDefaults() Limits {
 	l.Contents = cmp.Or(l.Contents, 5)
 	l.MaxMetadata = cmp.Or(l.MaxMetadata, 8<<20)
 	l.MaxIndex = cmp.Or(l.MaxIndex, 16<<20)
-	l.MaxLoss = cmp.Or(l.MaxLoss, 0.3)
+	l.MaxLoss = max(0, cmp.Or(l.MaxLoss, 0.3))
 	l.Agent = cmp.Or(l.Agent, "waypost-crawler")
 	if l.Shared == nil {
 		l.Shared = pace.New(pace.Limits{})

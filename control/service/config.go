@@ -60,7 +60,8 @@ type Config struct {
 	// limits, and what becomes of hosts that fail.
 	Crawl CrawlConfig `yaml:"crawl"`
 
-	// Workers is how many scans and crawls run at once. Default: 8.
+	// Workers is how many crawls run at once. Scans have one more worker, for one
+	// at a time. Default: 8.
 	Workers int `yaml:"workers"`
 
 	// PublishEvery is after what time an unchanged snapshot is published anew.

@@ -57,6 +57,19 @@ func TestReadConfigSaysAllThatIsWrong(t *testing.T) {
 	}
 }
 
+// TestZeros: what may be 0 has its default only where it is left out.
+func TestZeros(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.yaml")
+	text := "control: {data_dir: data, listen: \"127.0.0.1:1\", crawl: {jitter: 0, max_loss: 0, requests: 0}}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := service.ReadConfig(path)
+	if err != nil || *c.Crawl.Jitter != 0 || *c.Crawl.MaxLoss != 0 || *c.Crawl.Requests != 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestMissing(t *testing.T) {
 	here := t.TempDir()
 	c := service.Config{Masters: []scan.Config{

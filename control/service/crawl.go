@@ -158,6 +158,7 @@ func (s *Service) settle(ctx context.Context, k *crawling, found *registry.Listi
 	if err = errors.Join(broken, err); err != nil {
 		return "", err
 	}
+	s.metrics.crawl(r)
 	s.publishSoon()
 	return crawlResult(r, after), nil
 }

@@ -277,6 +277,23 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// TestNoLossIsBelieved: with max_loss 0 the least loss waits for a person, and a
+// host that has lost nothing does not.
+func TestNoLossIsBelieved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.config.Crawl.MaxLoss = new(0.0)
+	for range 2 {
+		if got := w.look(t, "full"); !got.Held.IsZero() {
+			t.Fatalf("nothing is lost: %+v", got)
+		}
+	}
+	w.set(func() { w.gone["/a/f"] = true })
+	if got := w.look(t, "full"); got.Held.IsZero() || !w.listed(t, "a") {
+		t.Errorf("a loss is believed: %+v", got)
+	}
+}
+
 // TestPartOfTheTree: the canary looks for what the host held, not for what it
 // never had.
 func TestPartOfTheTree(t *testing.T) {

@@ -32,7 +32,7 @@ type CrawlConfig struct {
 
 	// Jitter is the part of these times by which they are made longer or shorter
 	// by chance, so that hosts do not gather at one time: 0 to 0.5. Default: 0.1.
-	Jitter float64 `yaml:"jitter"`
+	Jitter *float64 `yaml:"jitter"`
 
 	// DisableAfter is how many crawls in a row fail before a host's category is
 	// suspended and its contacts are told. Default: 5: with a retry_after of 1h
@@ -40,16 +40,16 @@ type CrawlConfig struct {
 	DisableAfter int `yaml:"disable_after"`
 
 	// MaxLoss is which part of what a host held may be gone at once before the
-	// crawl is not believed, but told to the operators. Default: 0.3.
-	MaxLoss float64 `yaml:"max_loss"`
+	// crawl is not believed, but told to the operators: 0 to 1. Default: 0.3.
+	MaxLoss *float64 `yaml:"max_loss"`
 
 	// Keep is how many crawls of each host and category are kept. Default: 20.
 	Keep int `yaml:"keep"`
 
-	// Connections and Requests are those to one server, at once and a second.
-	// Default: 4 and 20.
-	Connections int     `yaml:"connections"`
-	Requests    float64 `yaml:"requests"`
+	// Connections and Requests are those to one server, at once and a second; 0
+	// requests: no limit. Default: 4 and 20.
+	Connections int      `yaml:"connections"`
+	Requests    *float64 `yaml:"requests"`
 
 	// AllHosts, AllConnections and AllRequests are those of all crawls of this
 	// process: hosts and connections at once, requests a second. Default: no
@@ -79,16 +79,16 @@ func (c CrawlConfig) check(doc *strict.Doc) {
 	if c.QuickEvery < 0 || c.RetryAfter < 0 || c.Timeout < 0 || c.MaxTime < 0 {
 		problem("retry_after", "want times that are not negative for quick_every, retry_after, timeout and max_time")
 	}
-	if c.Jitter < 0 || c.Jitter > 0.5 {
-		problem("jitter", "want a part from 0 to 0.5, got %g", c.Jitter)
+	if *c.Jitter < 0 || *c.Jitter > 0.5 {
+		problem("jitter", "want a part from 0 to 0.5, got %g", *c.Jitter)
 	}
-	if c.MaxLoss < 0 || c.MaxLoss > 1 {
-		problem("max_loss", "want a part from 0 to 1, got %g", c.MaxLoss)
+	if *c.MaxLoss < 0 || *c.MaxLoss > 1 {
+		problem("max_loss", "want a part from 0 to 1, got %g", *c.MaxLoss)
 	}
 	if c.DisableAfter < 1 || c.Keep < c.DisableAfter {
 		problem("disable_after", "want at least 1, and at most keep, which is %d; got %d", c.Keep, c.DisableAfter)
 	}
-	if c.Connections < 1 || c.Requests < 0 || c.AllHosts < 0 || c.AllConnections < 0 || c.AllRequests < 0 {
+	if c.Connections < 1 || *c.Requests < 0 || c.AllHosts < 0 || c.AllConnections < 0 || c.AllRequests < 0 {
 		problem("connections", "want limits that are not negative, and at least one connection")
 	}
 }
@@ -98,12 +98,12 @@ func (c CrawlConfig) withDefaults() CrawlConfig {
 	c.MetadataEvery = cmp.Or(c.MetadataEvery, 2*time.Hour)
 	c.CanaryEvery = cmp.Or(c.CanaryEvery, time.Hour)
 	c.RetryAfter = cmp.Or(c.RetryAfter, time.Hour)
-	c.Jitter = cmp.Or(c.Jitter, 0.1)
+	c.Jitter = cmp.Or(c.Jitter, new(0.1))
 	c.DisableAfter = cmp.Or(c.DisableAfter, 5)
-	c.MaxLoss = cmp.Or(c.MaxLoss, 0.3)
+	c.MaxLoss = cmp.Or(c.MaxLoss, new(0.3))
 	c.Keep = cmp.Or(c.Keep, 20)
 	c.Connections = cmp.Or(c.Connections, 4)
-	c.Requests = cmp.Or(c.Requests, 20)
+	c.Requests = cmp.Or(c.Requests, new(20.0))
 	c.Agent = cmp.Or(c.Agent, "waypost-crawler")
 	return c
 }
@@ -122,8 +122,8 @@ func (c CrawlConfig) pace() pace.Limits {
 func (s *Service) limits(acceptLoss bool) crawl.Limits {
 	c := s.config.Crawl
 	l := crawl.Limits{
-		Shared: s.limiter, Private: s.config.CrawlPrivate, Connections: c.Connections, Requests: c.Requests,
-		Timeout: c.Timeout, Time: c.MaxTime, MaxLoss: c.MaxLoss, Own: c.OwnNames, Agent: c.Agent,
+		Shared: s.limiter, Private: s.config.CrawlPrivate, Connections: c.Connections, Requests: cmp.Or(*c.Requests, -1),
+		Timeout: c.Timeout, Time: c.MaxTime, MaxLoss: cmp.Or(*c.MaxLoss, -1), Own: c.OwnNames, Agent: c.Agent,
 	}
 	if c.Contact != "" {
 		l.Agent += " (+" + c.Contact + ")"

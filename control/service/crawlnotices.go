@@ -3,13 +3,11 @@ package service
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/waypost/waypost/control/crawl"
 	"github.com/waypost/waypost/control/notify"
-	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 )
 
@@ -57,19 +55,6 @@ func (s *Service) tellOf(ctx context.Context, k *crawling, r *crawl.Report, d cr
 		tell(k.certificate(ending))
 	}
 	return notices, err
-}
-
-// contacts returns the mail addresses of those who run a host: its own, its
-// site's, and those of the site's administrators.
-func contacts(w *registry.World, site *registry.Site, h *registry.Host) []string {
-	to := slices.Concat(h.Contacts, site.Contacts)
-	for _, name := range site.Admins {
-		if u, ok := registry.Find[*registry.User](w, name); ok && u.Mail != "" && !u.Disabled {
-			to = append(to, u.Mail)
-		}
-	}
-	slices.Sort(to)
-	return slices.Compact(to)
 }
 
 // message begins a message to those who run the host.

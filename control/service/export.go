@@ -2,6 +2,7 @@ package service
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/waypost/waypost/control/publish"
 	"github.com/waypost/waypost/control/publish/export"
 	"github.com/waypost/waypost/control/registry"
+	"github.com/waypost/waypost/edge/snapshot/wire/durable"
 )
 
 // ExportCommand is waypost export.
@@ -43,15 +45,11 @@ func (c *ExportCommand) Run(ctx context.Context, out io.Writer) error {
 	if c.Out == "" {
 		return c.print(out, in)
 	}
-	partial := c.Out + ".partial"
-	f, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // others read it
-	if err != nil {
+	var text bytes.Buffer
+	if err = c.print(&text, in); err != nil {
 		return err
 	}
-	if err = errors.Join(c.print(f, in), f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(partial))
-	}
-	return os.Rename(partial, c.Out)
+	return durable.WriteFile(c.Out, text.Bytes(), 0o644)
 }
 
 // print writes the export, and its notes to standard error.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
@@ -41,8 +43,28 @@ func ordered[T any](do func(context.Context, T) (string, error)) job {
 	}
 }
 
-// kinds returns the kinds of jobs that are done here.
-func (s *Service) kinds() []string { return slices.Sorted(maps.Keys(s.jobs())) }
+// kinds returns the kinds of jobs that are done here, but for some.
+func (s *Service) kinds(but ...string) []string {
+	jobs := s.jobs()
+	for _, kind := range but {
+		delete(jobs, kind)
+	}
+	return slices.Sorted(maps.Keys(jobs))
+}
+
+// workers returns the workers of this process. A scan of a large master takes
+// long, and so do crawls: neither keeps the other waiting, nor what people ask
+// for or are told.
+func (s *Service) workers() []store.Worker {
+	worker := func(name string, kinds ...string) store.Worker {
+		return store.Worker{Name: s.worker + "-" + name, Kinds: kinds, Lease: 20 * time.Second}
+	}
+	list := []store.Worker{worker("scans", web.JobScan), worker("soon", s.kinds(web.JobScan, web.JobCrawl)...)}
+	for n := range s.config.Workers {
+		list = append(list, worker(strconv.Itoa(n), s.kinds(web.JobScan)...))
+	}
+	return list
+}
 
 // do does one job.
 func (s *Service) do(ctx context.Context, j store.Job) (string, error) {

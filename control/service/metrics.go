@@ -14,6 +14,7 @@ import (
 
 	"github.com/waypost/waypost/control/checkin"
 	"github.com/waypost/waypost/control/crawl"
+	"github.com/waypost/waypost/control/notify"
 	"github.com/waypost/waypost/control/publish"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
@@ -43,8 +44,8 @@ func newMetrics() *metrics {
 	seconds := prometheus.ExponentialBuckets(0.05, 3, 11) // to 50 minutes
 	m := &metrics{
 		jobs:     counter("jobs_total", "attempts at jobs that this process made, by kind and result: done, failed or given_back", "kind", "result"),
-		crawls:   counter("crawls_total", "crawls by outcome; error is one that was not made or not believed", "outcome"),
-		messages: counter("messages_total", "attempts to send messages, by kind (mail, webhook) and result: sent or failed", "kind", "result"),
+		crawls:   counter("crawls_total", "crawls by outcome: not_believed is one that waits for a person, error one that could not be made or kept", "outcome"),
+		messages: counter("messages_total", "attempts to send messages, by kind (mail, webhook) and result: sent, refused (for good) or failed (and tried again)", "kind", "result"),
 		published: counter("publications_total",
 			"attempts to publish a snapshot by result: done (also if nothing had changed), busy (another process does), held (a roll-back is in force) or failed", "result"),
 		checkins: counter("checkins_total", "check-ins of mirrors by protocol (api, xmlrpc) and result: accepted or refused", "protocol", "result"),
@@ -53,7 +54,7 @@ func newMetrics() *metrics {
 			Name: prefix + "job_seconds", Help: "how long attempts at jobs took, by kind: crawl, scan, publish, …", Buckets: seconds,
 		}, []string{"kind"}),
 		publish: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: prefix + "publish_seconds", Help: "how long it took to build and publish a snapshot", Buckets: seconds,
+			Name: prefix + "publish_seconds", Help: "how long publications took that were made, or found nothing new: without waiting for another process", Buckets: seconds,
 		}),
 		troubles: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: prefix + "database_errors_total", Help: "errors of the database outside of requests, such as that it is away",
@@ -72,12 +73,14 @@ func (m *metrics) begin() {
 		}
 	}
 	for _, kind := range []string{jobMail, jobWebhook} {
-		m.messages.WithLabelValues(kind, "sent")
-		m.messages.WithLabelValues(kind, "failed")
+		for _, result := range []string{"sent", "refused", "failed"} {
+			m.messages.WithLabelValues(kind, result)
+		}
 	}
-	for o := crawl.OK; o <= crawl.Interrupted; o++ {
+	for o := range crawl.Interrupted { // which is an error
 		m.crawls.WithLabelValues(outcomeLabel(o))
 	}
+	m.crawls.WithLabelValues(notBelieved)
 	m.crawls.WithLabelValues("error")
 	for _, result := range []string{"done", "busy", "held", "failed"} {
 		m.published.WithLabelValues(result)
@@ -101,40 +104,51 @@ func (m *metrics) job(ctx context.Context, j store.Job, do job) (result string, 
 	began := time.Now()
 	result, err = do(ctx, j)
 	m.jobTime.WithLabelValues(j.Kind).Observe(time.Since(began).Seconds())
-	what, sent := "done", "sent"
+	what := "done"
 	switch {
 	case err != nil && ctx.Err() != nil:
-		what, sent = "given_back", "failed"
+		what = "given_back"
 	case err != nil:
-		what, sent = "failed", "failed"
+		what = "failed"
 	}
 	m.jobs.WithLabelValues(j.Kind, what).Inc()
-	switch j.Kind {
-	case web.JobCrawl:
-		m.crawls.WithLabelValues(crawlOutcome(result, err)).Inc()
-	case jobMail, jobWebhook:
-		m.messages.WithLabelValues(j.Kind, sent).Inc()
+	if j.Kind == web.JobCrawl && what == "failed" {
+		m.crawls.WithLabelValues("error").Inc()
 	}
 	return result, err
 }
 
-// crawlOutcome returns the outcome of a crawl as a label: the result begins with it.
-func crawlOutcome(result string, err error) string {
-	if err != nil {
-		return "error"
+// notBelieved is the label of crawls that wait for a person, whatever else came
+// of them.
+const notBelieved = "not_believed"
+
+// crawl counts a crawl that was kept.
+func (m *metrics) crawl(r *crawl.Report) {
+	label := outcomeLabel(r.Outcome)
+	if r.Held != "" {
+		label = notBelieved
 	}
-	for o := crawl.OK; o <= crawl.Interrupted; o++ {
-		if strings.HasPrefix(result, o.String()) {
-			return outcomeLabel(o)
-		}
+	m.crawls.WithLabelValues(label).Inc()
+}
+
+// message counts an attempt to send a message, but for one that ended with ctx.
+func (m *metrics) message(ctx context.Context, kind string, err error) {
+	result := "sent"
+	switch {
+	case errors.Is(err, notify.ErrRefused):
+		result = "refused"
+	case err != nil && ctx.Err() != nil:
+		return
+	case err != nil:
+		result = "failed"
 	}
-	return "other"
+	m.messages.WithLabelValues(kind, result).Inc()
 }
 
 // outcomeLabel returns an outcome as a label: a word.
 func outcomeLabel(o crawl.Outcome) string { return strings.ReplaceAll(o.String(), " ", "_") }
 
-// snapshot counts a publication.
+// snapshot counts an attempt at a publication.
 func (m *metrics) snapshot(publishNow func() (uint64, error)) (version uint64, err error) {
 	began := time.Now()
 	version, err = publishNow()

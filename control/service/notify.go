@@ -186,7 +186,9 @@ func (s *Service) mail(ctx context.Context, o mailOrder) (string, error) {
 		return "waits for more", s.store.Enqueue(ctx, mailTask(o.To, at))
 	}
 	result := fmt.Sprintf("sent %d", len(messages))
-	if err = s.sender.Mail(ctx, o.To, id, notify.Digest(messages), now); errors.Is(err, notify.ErrRefused) {
+	err = s.sender.Mail(ctx, o.To, id, notify.Digest(messages), now)
+	s.metrics.message(ctx, jobMail, err)
+	if errors.Is(err, notify.ErrRefused) {
 		s.log.Warn("mail is refused", "to", o.To, "error", err)
 		result = err.Error()
 	} else if err != nil {
@@ -222,6 +224,7 @@ func (s *Service) webhook(ctx context.Context, o webhookOrder) (string, error) {
 		return "", errors.New("this process's configuration does not have the webhook")
 	}
 	err := s.sender.Post(ctx, o.URL, o.Message, time.Now())
+	s.metrics.message(ctx, jobWebhook, err)
 	if errors.Is(err, notify.ErrRefused) {
 		s.log.Warn("a webhook is refused", "error", err)
 		return err.Error(), nil

@@ -108,6 +108,10 @@ func TestEachRecipientByItself(t *testing.T) {
 	if more := work(t, s, jobMail); more != nil {
 		t.Errorf("again: %q", more)
 	}
+	counts := map[string]float64{"mail sent": 3, "mail refused": 1, "mail failed": 1}
+	if diff := cmp.Diff(counts, counted(t, s.metrics.messages)); diff != "" {
+		t.Error(diff)
+	}
 	wantMails := []string{"admin@a.example.org: a/m is off", "ops2@example.org: a/m is off", "ops@example.org: a/m is off"}
 	if diff := cmp.Diff(wantMails, sorted(o.mails)); diff != "" {
 		t.Error(diff)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/waypost/waypost/control/notify"
@@ -58,23 +57,15 @@ func (s *Service) application(ctx context.Context, o registry.Object, who string
 
 // applicants returns what became of a site or host, and whom to tell.
 func applicants(w *registry.World, o registry.Object) (state registry.State, reason string, to []string) {
-	var site *registry.Site
 	switch o := o.(type) {
 	case *registry.Site:
-		state, reason, site = o.State, o.Reason, o
+		return o.State, o.Reason, contacts(w, o)
 	case *registry.Host:
-		state, reason, to = o.State, o.Reason, slices.Clone(o.Contacts)
-		site, _ = registry.Find[*registry.Site](w, o.Site)
-	}
-	if site == nil {
-		return state, reason, to
-	}
-	to = append(to, site.Contacts...)
-	for _, name := range site.Admins {
-		if u, ok := registry.Find[*registry.User](w, name); ok && u.Mail != "" {
-			to = append(to, u.Mail)
+		site, ok := registry.Find[*registry.Site](w, o.Site)
+		if !ok {
+			site = &registry.Site{}
 		}
+		return o.State, o.Reason, contacts(w, site, o)
 	}
-	slices.Sort(to)
-	return state, reason, slices.Compact(to)
+	return "", "", nil
 }

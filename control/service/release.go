@@ -20,6 +20,7 @@ import (
 type newsOrder struct {
 	web.Announce
 
+	Once bool              `json:"once,omitempty"` // nobody asked for it: what was told is not told again
 	Gone *registry.Release `json:"gone,omitempty"`
 }
 
@@ -37,20 +38,25 @@ func (s *Service) watchReleases(ctx context.Context) {
 	}
 }
 
-// queueNews queues what is to be told of releases at now. It goes by what is in
-// the database alone, so that it does not matter which process looks.
+// queueNews queues what is to be told of releases at now, but for what is queued
+// or told already: one that failed is tried again when its time comes. It goes by
+// what is in the database alone, so that it does not matter which process looks.
 func (s *Service) queueNews(ctx context.Context, now time.Time) error {
 	world, _, err := s.store.World(ctx)
+	if err != nil {
+		return err
+	}
+	pending, err := s.store.Pending(ctx, web.JobAnnounce)
 	if err != nil {
 		return err
 	}
 	var tasks []store.Task
 	for _, r := range registry.All[*registry.Release](world) {
 		news := r.News(now)
-		if news == registry.NoNews || r.Quiet && news == registry.IsNew {
+		if news == registry.NoNews || r.Quiet && news == registry.IsNew || pending[r.Name] {
 			continue
 		}
-		tasks = append(tasks, newsTask(r.Name, newsOrder{Announce: web.Announce{Release: r.Name}}))
+		tasks = append(tasks, newsTask(r.Name, newsOrder{Announce: web.Announce{Release: r.Name}, Once: true}))
 	}
 	gone, err := s.goneReleases(ctx, now)
 	if tasks = append(tasks, gone...); err != nil || len(tasks) == 0 {
@@ -95,8 +101,8 @@ func (s *Service) goneReleases(ctx context.Context, now time.Time) (tasks []stor
 }
 
 // announce tells what is to be told of a release: mirrors, before the lift;
-// operators always. An order that names a release without news repeats the
-// announcement. It is noted after it was queued: who dies between tells twice
+// operators always. One that somebody asked for repeats the announcement where
+// there is no news. It is noted after it was queued: who dies between tells twice
 // rather than never.
 func (s *Service) announce(ctx context.Context, o newsOrder) (string, error) {
 	world, _, err := s.store.World(ctx)
@@ -125,6 +131,8 @@ func (s *Service) announce(ctx context.Context, o newsOrder) (string, error) {
 	after, news := *r, r.News(now)
 	var result string
 	switch {
+	case news == registry.NoNews && o.Once:
+		return "it is told already", nil
 	case news == registry.IsLifted:
 		result, err = s.tellLifted(ctx, r, status)
 		after.Lifted = now.UTC().Truncate(time.Second)
@@ -217,18 +225,16 @@ func audience(w *registry.World, r *registry.Release) []recipients {
 		if !site.State.Published() || !site.AdminActive {
 			continue
 		}
-		a := recipients{site: site, to: slices.Clone(site.Contacts), hooks: site.Webhooks}
+		a := recipients{site: site, hooks: site.Webhooks}
 		for _, h := range registry.All[*registry.Host](w) {
 			carries := slices.ContainsFunc(h.Carries, func(x registry.Carry) bool {
 				return slices.ContainsFunc(categories, func(c *registry.Category) bool { return c.Name == x.Category })
 			})
 			if h.Site == site.Name && carries && h.State.Published() && h.AdminActive {
 				a.hosts = append(a.hosts, h)
-				a.to = append(a.to, h.Contacts...)
 			}
 		}
-		slices.Sort(a.to)
-		a.to = slices.Compact(a.to)
+		a.to = contacts(w, site, a.hosts...)
 		if len(a.hosts) > 0 {
 			list = append(list, a)
 		}

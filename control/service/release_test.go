@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -58,7 +59,7 @@ func teller(t *testing.T, c *notify.Config) *Service {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	s := &Service{config: Config{Notify: c, CrawlPrivate: true}, log: slog.New(slog.NewTextHandler(t.Output(), nil)), store: db}
+	s := &Service{config: Config{Notify: c, CrawlPrivate: true}, log: slog.New(slog.NewTextHandler(t.Output(), nil)), store: db, metrics: newMetrics()}
 	if s.sender, err = openNotify(s.config); err != nil {
 		t.Fatal(err)
 	}
@@ -244,6 +245,42 @@ func TestAnnouncedAgain(t *testing.T) {
 	}
 	if result, err := s.announce(t.Context(), newsOrder{Announce: web.Announce{Release: "gone"}}); err != nil || result != "it is gone" {
 		t.Errorf("%q, %v", result, err)
+	}
+}
+
+// TestToldOnce: what is queued by itself is told once, and tried again in its own
+// time if it failed.
+func TestToldOnce(t *testing.T) {
+	s := teller(t, nil)
+	mirrored(t, s, "https://b.example.org")
+	apply(t, s, store.Put(&registry.Release{Name: "os-45", Paths: []string{"pub/os/45"}, LiftAt: time.Now().Add(time.Hour)}, 0))
+	queued := func() store.Job {
+		t.Helper()
+		if err := s.queueNews(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		jobs, err := s.store.Jobs(t.Context(), store.JobFilter{Kind: web.JobAnnounce})
+		if err != nil || len(jobs) != 1 {
+			t.Fatalf("%+v, %v: want one job", jobs, err)
+		}
+		return jobs[0]
+	}
+	order := queued()
+	j, _, err := s.store.Take(t.Context(), "test", []string{web.JobAnnounce}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued() // which it is not again while it runs
+	if err = s.store.Fail(t.Context(), j, errors.New("no")); err != nil {
+		t.Fatal(err)
+	}
+	if again := queued(); time.Until(again.At) < 10*time.Second || again.Attempt != 1 {
+		t.Errorf("what has failed just now: %+v", again)
+	}
+	for _, want := range []string{"2 sites told, 1 without a contact", "it is told already"} {
+		if result, err := s.jobs()[web.JobAnnounce](t.Context(), order); err != nil || result != want {
+			t.Errorf("%q, %v, want %q", result, err, want)
+		}
 	}
 }
 

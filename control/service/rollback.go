@@ -22,7 +22,9 @@ func (s *Service) rollback(ctx context.Context, order web.Rollback) (string, err
 
 // publishNow publishes what is known now, also after a roll-back.
 func (s *Service) publishNow(ctx context.Context, _ web.Publish) (string, error) {
-	version, err := s.metrics.snapshot(func() (uint64, error) { return inTurn(ctx, s.publisher.Publish) })
+	version, err := inTurn(ctx, func(ctx context.Context) (uint64, error) {
+		return s.metrics.snapshot(func() (uint64, error) { return s.publisher.Publish(ctx) })
+	})
 	if err != nil {
 		return "", err
 	}

@@ -43,7 +43,8 @@ type lastScan struct {
 	scanned time.Time // as the store has it
 }
 
-// scan scans a master and keeps what it holds.
+// scan scans a master and keeps what it holds. One scan of a process is under way
+// at a time.
 func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 	category := order.Category
 	i := s.master(category)
@@ -59,8 +60,6 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
 	_, done := s.board.begin("scan of " + category)
 	defer done()
 	last, err := s.lastScan(ctx, category)

@@ -166,7 +166,7 @@ func (c *Config) dueMode(place store.Place, t store.Standing, now time.Time) (cr
 	}
 	if t.Failures > 0 || !t.Suspended.IsZero() {
 		last := slices.MaxFunc(t.Crawled[:], time.Time.Compare)
-		plan := crawl.Plan{Every: c.Crawl.RetryAfter, Most: 8 * c.CrawlEvery, Jitter: c.Crawl.Jitter}
+		plan := crawl.Plan{Every: c.Crawl.RetryAfter, Most: 8 * c.CrawlEvery, Jitter: *c.Crawl.Jitter}
 		return crawl.Quick, !plan.Next(last, max(0, t.Failures-1), draw(place, "retry", last)).After(now)
 	}
 	var last time.Time
@@ -174,7 +174,7 @@ func (c *Config) dueMode(place store.Place, t store.Standing, now time.Time) (cr
 		if t.Crawled[m].After(last) {
 			last = t.Crawled[m] // larger ones count for smaller ones
 		}
-		plan := crawl.Plan{Every: c.every(m), Jitter: c.Crawl.Jitter}
+		plan := crawl.Plan{Every: c.every(m), Jitter: *c.Crawl.Jitter}
 		if plan.Every > 0 && !plan.Next(last, 0, draw(place, m.String(), last)).After(now) {
 			return m, true
 		}

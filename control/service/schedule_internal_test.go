@@ -17,7 +17,7 @@ import (
 )
 
 func TestDueMode(t *testing.T) {
-	c := Config{CrawlEvery: 6 * time.Hour, Crawl: CrawlConfig{MetadataEvery: 2 * time.Hour, CanaryEvery: 30 * time.Minute, Jitter: 0.1}.withDefaults()}
+	c := Config{CrawlEvery: 6 * time.Hour, Crawl: CrawlConfig{MetadataEvery: 2 * time.Hour, CanaryEvery: 30 * time.Minute, Jitter: new(0.1)}.withDefaults()}
 	now := time.Unix(1e9, 0)
 	ago := func(full, metadata, canary float64) (at [store.Modes]time.Time) {
 		for m, hours := range map[crawl.Mode]float64{crawl.Full: full, crawl.Metadata: metadata, crawl.Canary: canary} {

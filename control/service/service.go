@@ -34,6 +34,7 @@ import (
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
 	"github.com/waypost/waypost/edge/snapshot/wire"
+	"github.com/waypost/waypost/edge/snapshot/wire/durable"
 )
 
 // A Service is one control plane. Make it with [New]; it serves once.
@@ -50,8 +51,7 @@ type Service struct {
 	wake      chan struct{} // something changed that is to be published
 	changed   chan struct{} // the registry changed, here or anywhere
 
-	scans map[string]lastScan // by category, of this process
-	turn  chan struct{}       // guards scans: one scan of a process at a time
+	scans map[string]lastScan // by category, of this process: its one worker for scans has it
 
 	listener net.Listener
 	admin    net.Listener // nil: there is none
@@ -81,7 +81,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (*Service, error) {
 	s := &Service{
 		config: c, log: log, store: db, limiter: pace.New(c.Crawl.pace()), sender: sender,
 		worker: fmt.Sprintf("%s-%d", host, os.Getpid()), metrics: newMetrics(),
-		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), scans: map[string]lastScan{}, turn: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), scans: map[string]lastScan{},
 	}
 	s.publisher = &publish.Publisher{
 		Store: db, Key: key, Holder: s.worker, Now: time.Now, Log: log, Refresh: c.PublishEvery, Keep: c.Keep,
@@ -116,7 +116,7 @@ func (s *Service) firstToken(ctx context.Context) error {
 		return err
 	}
 	file := filepath.Join(s.config.DataDir, "admin.token")
-	if err = os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil { // nobody would ever know it
+	if err = durable.WriteFile(file, []byte(token+"\n"), 0o600); err != nil { // nobody would ever know it
 		return errors.Join(err, s.forgetToken(ctx, registry.HashToken(token)))
 	}
 	s.log.Info("the first administrator's token", "file", file)
@@ -153,7 +153,7 @@ func secretKey(file string) (key registry.SecretKey, err error) {
 		return key, err
 	}
 	_, _ = rand.Read(key[:]) // never fails
-	return key, os.WriteFile(file, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
+	return key, durable.WriteFile(file, []byte(hex.EncodeToString(key[:])+"\n"), 0o600)
 }
 
 // signingKey reads the key, or makes it.
@@ -176,7 +176,7 @@ func signingKey(file string) (ed25519.PrivateKey, error) {
 	if err = os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return nil, err
 	}
-	return key, os.WriteFile(file, []byte(wire.FormatPrivateKey(key)+"\n"), 0o600)
+	return key, durable.WriteFile(file, []byte(wire.FormatPrivateKey(key)+"\n"), 0o600)
 }
 
 // PublicKey returns the key that edges verify snapshots by, for their
@@ -224,8 +224,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { s.aging(ctx); return nil })
 	group.Go(func() error { return s.serveAdmin(ctx) })
-	for n := range s.config.Workers {
-		w := store.Worker{Name: fmt.Sprintf("%s-%d", s.worker, n), Kinds: s.kinds(), Lease: 20 * time.Second}
+	for _, w := range s.workers() {
 		group.Go(func() error { s.store.Work(ctx, w, s.do, s.trouble); return nil })
 	}
 	err := group.Wait()
