@@ -42,8 +42,6 @@ type URLFacts struct {
 
 	// Soft tells that it answers 200 to names that do not exist.
 	Soft bool
-
-	softSize int64
 }
 
 // A Reach is whether a host can be reached on an address family.
@@ -120,7 +118,7 @@ func (c *crawler) lookAt(ctx context.Context, f *URLFacts) {
 	}
 	made := fmt.Sprintf("%s/.waypost-%x-is-not-here", f.URL, c.job.Seed)
 	if none, noneErr := c.client.Head(ctx, made); noneErr == nil && none.OK() {
-		f.Soft, f.softSize = true, none.Size
+		f.Soft = true
 		c.problem("", f.URL+" answers 200 to names that do not exist")
 	}
 	switch {

@@ -1,83 +1,53 @@
 package scan
 
-import (
-	"strings"
+import "github.com/waypost/waypost/control/registry"
 
-	"github.com/waypost/waypost/control/registry"
-)
-
-// A Change is the difference between two scans of a master.
+// A Change is what a master has lost between two scans.
 type Change struct {
 	// OldFiles and OldDirectories are what there was.
 	OldDirectories, OldFiles int
 
-	AddedDirectories, LostDirectories int
-	AddedFiles, LostFiles             int
-
-	// Altered are files with another size or time.
-	Altered int
+	LostDirectories, LostFiles int
 
 	// Closed are directories that the world could read and cannot any more.
 	Closed int
 }
 
-// Compare returns how a master changed. It takes time linear in the two trees
+// Compare returns what a master has lost. It takes time linear in the two trees
 // and no memory.
 func Compare(old, now *registry.Tree) Change {
-	var c Change
-	a, b := old.Directories, now.Directories
-	for len(a) > 0 || len(b) > 0 {
-		switch order := orderOf(len(a), len(b), func() int { return strings.Compare(a[0].Path, b[0].Path) }); {
-		case order < 0:
-			c.OldDirectories++
-			c.LostDirectories++
-			c.OldFiles += len(a[0].Files)
-			c.LostFiles += len(a[0].Files)
-			a = a[1:]
-		case order > 0:
-			c.AddedDirectories++
-			c.AddedFiles += len(b[0].Files)
-			b = b[1:]
-		default:
-			c.OldDirectories++
-			if a[0].Readable && !b[0].Readable {
-				c.Closed++
-			}
-			c.files(a[0].Files, b[0].Files)
-			a, b = a[1:], b[1:]
+	c := Change{OldDirectories: len(old.Directories)}
+	dirs := now.Directories
+	for i := range old.Directories {
+		d := &old.Directories[i]
+		c.OldFiles += len(d.Files)
+		for len(dirs) > 0 && dirs[0].Path < d.Path {
+			dirs = dirs[1:]
 		}
+		if len(dirs) == 0 || dirs[0].Path != d.Path {
+			c.LostDirectories++
+			c.LostFiles += len(d.Files)
+			continue
+		}
+		if d.Readable && !dirs[0].Readable {
+			c.Closed++
+		}
+		c.LostFiles += lost(d.Files, dirs[0].Files)
 	}
 	return c
 }
 
-func (c *Change) files(a, b []registry.File) {
-	c.OldFiles += len(a)
-	for len(a) > 0 || len(b) > 0 {
-		switch order := orderOf(len(a), len(b), func() int { return strings.Compare(a[0].Name, b[0].Name) }); {
-		case order < 0:
-			c.LostFiles++
-			a = a[1:]
-		case order > 0:
-			c.AddedFiles++
-			b = b[1:]
-		default:
-			if a[0].Size != b[0].Size || a[0].Changed != b[0].Changed {
-				c.Altered++
-			}
-			a, b = a[1:], b[1:]
+// lost counts the files that are not there any more.
+func lost(old, now []registry.File) (n int) {
+	for i := range old {
+		for len(now) > 0 && now[0].Name < old[i].Name {
+			now = now[1:]
+		}
+		if len(now) == 0 || now[0].Name != old[i].Name {
+			n++
 		}
 	}
-}
-
-// orderOf compares the heads of two lists; that of an empty list is last.
-func orderOf(a, b int, compare func() int) int {
-	switch {
-	case a == 0:
-		return 1
-	case b == 0:
-		return -1
-	}
-	return compare()
+	return n
 }
 
 // Loss returns which part of the files or directories, whichever is more, is

@@ -2,7 +2,6 @@ package scan
 
 import (
 	"fmt"
-	"maps"
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan/checksum"
@@ -43,22 +42,4 @@ type readFile struct {
 	id     fileID
 	hashes *registry.Hashes
 	list   *checksum.List // of files of checksums
-}
-
-// Expire returns s without the older versions of the metadata below a
-// directory: the emergency expiry of what is stale. "" is all.
-func (s *State) Expire(below string) *State {
-	out := *s
-	out.metadata = maps.Clone(s.metadata)
-	for path, h := range out.metadata {
-		if within(path, below) {
-			out.metadata[path] = history.Newest(h)
-		}
-	}
-	return &out
-}
-
-// within reports whether a path is a directory's or below it.
-func within(path, dir string) bool {
-	return dir == "" || path == dir || len(path) > len(dir) && path[:len(dir)] == dir && path[len(dir)] == '/'
 }

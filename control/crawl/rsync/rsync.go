@@ -46,11 +46,6 @@ const (
 	Broken                // it stopped in the middle: a timeout, a protocol error, killed
 )
 
-// String returns the ending in words.
-func (e Ending) String() string {
-	return [...]string{"whole", "partial", "refused", "broken"}[e]
-}
-
 // A Result is what is left of a run.
 type Result struct {
 	Ending  Ending

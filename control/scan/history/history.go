@@ -113,8 +113,3 @@ func Age(h History, now time.Time, rules Rules) History {
 }
 
 func age(v Version, now time.Time) time.Duration { return now.Sub(time.Unix(v.Timestamp, 0)) }
-
-// Newest returns h with the current version only: the emergency expiry of all
-// that is stale. A metalink made of it has no alternates, so that clients take
-// nothing from a mirror that lags.
-func Newest(h History) History { return slices.Clone(h[:min(len(h), 1)]) }
