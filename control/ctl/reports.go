@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -97,6 +96,7 @@ func asWord(value json.RawMessage) string {
 type jobsCommand struct {
 	Kind  string `arg:"" optional:"" help:"Only of this kind, such as crawl."`
 	Key   string `arg:"" optional:"" help:"Only of this key."`
+	Host  string `help:"Only the crawls of this host, SITE/NAME." placeholder:"HOST"`
 	State string `help:"Only these: queued, running, done or failed." enum:",queued,running,done,failed" default:""`
 	Limit string `help:"How many lines at most." default:"100"`
 }
@@ -104,7 +104,7 @@ type jobsCommand struct {
 // Run lists jobs.
 func (k *jobsCommand) Run(ctx context.Context, c *client, p *printer) error {
 	var got web.Jobs
-	a, err := c.into(ctx, http.MethodGet, query("/v1/jobs", "kind", k.Kind, "key", k.Key, "state", k.State, "limit", k.Limit), nil, &got)
+	a, err := c.into(ctx, http.MethodGet, query("/v1/jobs", "kind", k.Kind, "key", k.Key, "host", k.Host, "state", k.State, "limit", k.Limit), nil, &got)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (k *jobsCommand) Run(ctx context.Context, c *client, p *printer) error {
 type statusCommand struct{}
 
 // Run says how the mirrors do.
-func (k statusCommand) Run(ctx context.Context, c *client, p *printer) error {
+func (statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 	var got web.Status
 	a, err := c.into(ctx, http.MethodGet, "/v1/status", nil, &got)
 	if err != nil {
@@ -137,9 +137,7 @@ func (k statusCommand) Run(ctx context.Context, c *client, p *printer) error {
 	} else {
 		fmt.Fprintf(p.out, "snapshot: version %d of %s\n", got.Snapshot.Version, when(got.Snapshot.Created))
 	}
-	if err = k.glance(ctx, c, p, got.Hosts); err != nil {
-		return err
-	}
+	glance(p, &got)
 	for _, category := range slices.Sorted(maps.Keys(got.Scans)) {
 		fmt.Fprintf(p.out, "master: %s was scanned %s\n", category, cmp.Or(when(got.Scans[category]), "never"))
 	}
@@ -163,9 +161,9 @@ func standingOf(h web.HostStatus) string {
 }
 
 // glance says how many hosts and jobs are well, and how many are not.
-func (statusCommand) glance(ctx context.Context, c *client, p *printer, hosts []web.HostStatus) error {
+func glance(p *printer, s *web.Status) {
 	on, unseen, states := 0, 0, map[registry.State]int{}
-	for _, h := range hosts {
+	for _, h := range s.Hosts {
 		states[h.State]++
 		if h.State.Published() && h.Active {
 			on++
@@ -175,19 +173,8 @@ func (statusCommand) glance(ctx context.Context, c *client, p *printer, hosts []
 		}
 	}
 	fmt.Fprintf(p.out, "hosts: %d of %d are on, %d of these never looked at; %d pending, %d rejected\n",
-		on, len(hosts), unseen, states[registry.Pending], states[registry.Rejected])
-	var counts []string
-	for _, state := range []store.JobState{store.Running, store.Queued, store.Failed} {
-		var got web.Jobs
-		_, err := c.into(ctx, http.MethodGet, query("/v1/jobs", "state", string(state), "limit", "1000"), nil, &got)
-		if no, ok := errors.AsType[refused](err); ok && no.status == http.StatusForbidden {
-			return nil // for administrators
-		}
-		if err != nil {
-			return err
-		}
-		counts = append(counts, fmt.Sprintf("%d %s", len(got.Jobs), state))
+		on, len(s.Hosts), unseen, states[registry.Pending], states[registry.Rejected])
+	if s.Jobs != nil { // for administrators
+		fmt.Fprintf(p.out, "jobs: %d running, %d queued, %d failed\n", s.Jobs[store.Running], s.Jobs[store.Queued], s.Jobs[store.Failed])
 	}
-	_, err := fmt.Fprintf(p.out, "jobs: %s\n", strings.Join(counts, ", "))
-	return err
 }

@@ -15,25 +15,10 @@ type Figures struct {
 	Bytes    int64         // of these
 }
 
-// A JobOf is a kind of jobs in a state.
-type JobOf struct {
-	Kind  string
-	State JobState
-}
-
-// Figures returns the figures. It costs three queries, of which that for jobs
-// reads all of them.
+// Figures returns the figures. It costs three queries; see [Store.JobCounts].
 func (s *Store) Figures(ctx context.Context) (f Figures, err error) {
-	f.Jobs = map[JobOf]int{}
-	err = each(ctx, s.read, func(scan func(...any) error) error {
-		var j JobOf
-		var n int
-		bad := scan(&j.Kind, &j.State, &n)
-		f.Jobs[j] = n
-		return bad
-	}, `SELECT kind, state, COUNT(*) FROM jobs GROUP BY kind, state`)
-	if err != nil {
-		return f, wrap("counting jobs", err)
+	if f.Jobs, err = s.JobCounts(ctx); err != nil {
+		return f, err
 	}
 	var version, created, bytes sql.NullInt64
 	err = s.read.QueryRowContext(ctx, `SELECT MAX(version), MAX(created_at) FROM manifests

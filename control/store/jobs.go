@@ -263,6 +263,7 @@ func clean(s string) string {
 type JobFilter struct {
 	Kind  string
 	Key   string
+	Keys  []string // any of these; nil: all, empty: none
 	State JobState
 	Limit int // how many; 0: 100
 }
@@ -273,7 +274,8 @@ func (s *Store) Jobs(ctx context.Context, f JobFilter) (jobs []Job, err error) {
 		f.Limit = 100
 	}
 	var w where
-	if w.is("key", f.Key); f.Key == "" {
+	w.is("key", f.Key)
+	if w.in("key", f.Keys); w.conditions == nil {
 		w.is("kind", f.Kind)
 	} else { // the index by key is the one to use
 		w.is("CAST(kind AS TEXT)", f.Kind)

@@ -81,6 +81,15 @@ func TestJobs(t *testing.T) {
 		if len(jobs) != 1 || jobs[0].Result != "no answer" || jobs[0].Worker != "w2" {
 			t.Errorf("failed jobs: %+v", jobs)
 		}
+		for _, f := range []struct {
+			keys []string
+			want int
+		}{{nil, 5}, {[]string{}, 0}, {[]string{"b"}, 2}, {[]string{"b", "a", "c"}, 4}} {
+			jobs, err = s.Jobs(t.Context(), store.JobFilter{Keys: f.keys})
+			if must(t, err); len(jobs) != f.want {
+				t.Errorf("want %d jobs of %q, got %+v", f.want, f.keys, jobs)
+			}
+		}
 		must(t, s.PruneJobs(t.Context(), c.now().Add(time.Second)))
 		jobs, err = s.Jobs(t.Context(), store.JobFilter{})
 		must(t, err)

@@ -20,6 +20,19 @@ func (w *where) is(column, value string) {
 	}
 }
 
+// in wants a column to have one of some values, unless these are nil.
+func (w *where) in(column string, values []string) {
+	if values == nil {
+		return
+	}
+	places := []string{"NULL"} // which nothing is, and which lets the list be empty
+	for _, value := range values {
+		w.args = append(w.args, value)
+		places = append(places, fmt.Sprint("$", len(w.args)))
+	}
+	w.conditions = append(w.conditions, column+" IN ("+strings.Join(places, ", ")+")")
+}
+
 // add wants a condition, in which %s or %[1]s stands for a value.
 func (w *where) add(condition string, value any) {
 	w.args = append(w.args, value)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -140,17 +141,20 @@ type Jobs struct {
 }
 
 func (s *server) jobs(c *call) error {
-	host, _ := cutLast(c.parameter("key"), " ")
-	if c.parameter("kind") != JobCrawl || !c.caller.owns(c.world, host) {
-		if err := c.onlyAdmin(); err != nil {
-			return err
+	f := store.JobFilter{Kind: c.parameter("kind"), Key: c.parameter("key"), State: store.JobState(c.parameter("state"))}
+	if host := c.parameter("host"); host != "" {
+		h, ok := registry.Find[*registry.Host](c.world, host)
+		if !ok || !c.caller.sees(c.world, h) {
+			return fail(http.StatusNotFound, "there is no host %.200q", host)
 		}
+		f.Kind, f.Keys = JobCrawl, crawlKeys(h)
+	} else if !c.caller.admin() && (f.Kind != JobCrawl || !c.crawlsOwn(f.Key)) {
+		return c.onlyAdmin()
 	}
-	limit, err := c.limit()
-	if err != nil {
+	var err error
+	if f.Limit, err = c.limit(); err != nil {
 		return err
 	}
-	f := store.JobFilter{Kind: c.parameter("kind"), Key: c.parameter("key"), State: store.JobState(c.parameter("state")), Limit: limit}
 	list, err := s.Store.Jobs(c.Context(), f)
 	if err != nil {
 		return err
@@ -162,6 +166,22 @@ func (s *server) jobs(c *call) error {
 	return c.json(http.StatusOK, out)
 }
 
+// crawlKeys returns the keys of the jobs that crawl a host.
+func crawlKeys(h *registry.Host) []string {
+	keys := make([]string, len(h.Carries))
+	for i, carry := range h.Carries {
+		keys[i] = h.Key() + " " + carry.Category
+	}
+	return keys
+}
+
+// crawlsOwn reports whether a job of a key crawls a host that the caller sees.
+func (c *call) crawlsOwn(key string) bool {
+	return slices.ContainsFunc(registry.All[*registry.Host](c.world), func(h *registry.Host) bool {
+		return c.caller.sees(c.world, h) && slices.Contains(crawlKeys(h), key)
+	})
+}
+
 // Status is the answer to GET /v1/status.
 type Status struct {
 	Change   int64                 `json:"change"`             // the registry's last one
@@ -170,6 +190,9 @@ type Status struct {
 	Scans    map[string]time.Time  `json:"scans"`              // by category: when the master was scanned last
 	Held     map[string]string     `json:"held,omitempty"`     // by category: why the newest scan does not count
 	Hosts    []HostStatus          `json:"hosts"`              // those that the caller sees
+
+	// Jobs counts them by state; for administrators.
+	Jobs map[store.JobState]int `json:"jobs,omitempty"`
 }
 
 // A HostStatus says how a host does.
@@ -226,7 +249,23 @@ func (s *server) status(c *call) error {
 	if out.Hosts, err = s.hosts(c, world); err != nil {
 		return err
 	}
+	if c.caller.admin() {
+		out.Jobs, err = s.jobCounts(c.Context())
+	}
+	if err != nil {
+		return err
+	}
 	return c.json(http.StatusOK, out)
+}
+
+// jobCounts counts the jobs in each state, also in those that none are in.
+func (s *server) jobCounts(ctx context.Context) (map[store.JobState]int, error) {
+	all, err := s.Store.JobCounts(ctx)
+	counts := map[store.JobState]int{store.Queued: 0, store.Running: 0, store.Done: 0, store.Failed: 0}
+	for of, n := range all {
+		counts[of.State] += n
+	}
+	return counts, err
 }
 
 func (s *server) hosts(c *call, world *registry.World) ([]HostStatus, error) {

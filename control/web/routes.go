@@ -31,8 +31,8 @@ func (s *server) routes() []route {
 			query: []string{"kind", "key", "who", "since", "until", "limit"}, out: Audit{}, do: s.audit,
 		},
 		{
-			method: "GET", path: "/v1/jobs", scope: r, text: "What is being done, those first whose state changed last. For others than administrators: the crawls of a host, by kind and key.",
-			query: []string{"kind", "key", "state", "limit"}, out: Jobs{}, do: s.jobs,
+			method: "GET", path: "/v1/jobs", scope: r, text: "What is being done, those first whose state changed last. For others than administrators: the crawls of a host, by host, or by kind and key.",
+			query: []string{"kind", "key", "host", "state", "limit"}, out: Jobs{}, do: s.jobs,
 		},
 		{
 			method: "GET", path: "/v1/crawls", scope: r, text: "What crawls found, the newest first. For others than administrators: of a host, by its key.",

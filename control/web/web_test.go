@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -305,6 +306,39 @@ func TestNothingToSee(t *testing.T) {
 	a.ask("alice", "GET", "/v1/status", "").want(t, 200).into(t, &status)
 	if len(status.Hosts) != 1 || status.Counts[registry.KindUser] != 1 {
 		t.Errorf("alice's status: %+v", status)
+	}
+}
+
+// TestJobsOfHost asks for the crawls of a host, also of a category with a blank
+// in its name.
+func TestJobsOfHost(t *testing.T) {
+	a := start(t, append(world(), &registry.Category{Name: "OS Linux", Path: "pub/linux"}), nil)
+	a.ask("root", "PATCH", "/v1/host/uni-x/de1", `{"carries":[{"category":"os"},{"category":"OS Linux"}]}`).want(t, 200)
+	a.ask("alice", "POST", "/v1/actions/crawl", `{"host":"uni-x/de1"}`).want(t, 202)
+	a.ask("root", "POST", "/v1/actions/scan", `{"category":"os"}`).want(t, 202)
+	for _, tt := range []struct{ who, query, want string }{
+		{"alice", "host=uni-x/de1", "[uni-x/de1 OS Linux uni-x/de1 os]"},
+		{"alice", "host=uni-x/de1&state=failed", "[]"},
+		{"alice", "kind=crawl&key=uni-x/de1+OS+Linux", "[uni-x/de1 OS Linux]"},
+		{"root", "host=uni-x/de1", "[uni-x/de1 OS Linux uni-x/de1 os]"},
+		{"root", "host=other/fr1", "[]"}, // it carries nothing
+	} {
+		var got web.Jobs
+		a.ask(tt.who, "GET", "/v1/jobs?"+tt.query, "").want(t, 200).into(t, &got)
+		keys := []string{}
+		for _, j := range got.Jobs {
+			keys = append(keys, j.Key)
+		}
+		slices.Sort(keys)
+		if fmt.Sprint(keys) != tt.want {
+			t.Errorf("%s?%s: got %v, want %s", tt.who, tt.query, keys, tt.want)
+		}
+	}
+	a.ask("alice", "GET", "/v1/jobs?host=other/fr1", "").want(t, 404)
+	a.ask("root", "GET", "/v1/jobs?host=other/fr9", "").want(t, 404)
+	a.ask("root", "GET", "/v1/status", "").want(t, 200, `"jobs":{"done":0,"failed":0,"queued":3,"running":0}`)
+	if answer := a.ask("alice", "GET", "/v1/status", "").want(t, 200); strings.Contains(answer.body, `"jobs"`) {
+		t.Errorf("alice's status tells of jobs: %s", answer.body)
 	}
 }
 

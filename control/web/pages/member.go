@@ -188,24 +188,19 @@ func (v *visit) showHost(status int, problems []string, secret *web.MadeToken) e
 	return v.render(status, "host", "Mirror "+v.key(), p)
 }
 
-// crawls reads the last crawls of a host, and which are to come: one question
-// for each category.
+// crawls reads the last crawls of a host, and which are to come.
 func (v *visit) crawls(p *hostPage) error {
 	var crawls web.Crawls
 	if err := v.ask("/v1/crawls", &crawls, "host", p.Host.Key(), "limit", "10"); err != nil {
 		return err
 	}
 	p.Crawls = crawls.Crawls
-	for _, carry := range p.Host.Carries[:min(len(p.Host.Carries), 20)] {
+	for _, state := range []store.JobState{store.Running, store.Queued} {
 		var jobs web.Jobs
-		if err := v.ask("/v1/jobs", &jobs, "kind", web.JobCrawl, "key", p.Host.Key()+" "+carry.Category, "limit", "2"); err != nil {
+		if err := v.ask("/v1/jobs", &jobs, "host", p.Host.Key(), "state", string(state)); err != nil {
 			return err
 		}
-		for _, j := range jobs.Jobs {
-			if j.State == store.Queued || j.State == store.Running {
-				p.Waiting = append(p.Waiting, j)
-			}
-		}
+		p.Waiting = append(p.Waiting, jobs.Jobs...)
 	}
 	return nil
 }

@@ -181,26 +181,30 @@ func (v *visit) mirrorPage() error {
 	if !ok {
 		return missing()
 	}
-	var crawls web.Crawls
-	if err = v.know("/v1/crawls", &crawls, url.Values{"host": {m.Key}, "limit": {"10"}}); err != nil {
-		return err
+	p := mirrorFacts{mirror: m}
+	for _, c := range m.Carries {
+		var crawls web.Crawls
+		err = v.know("/v1/crawls", &crawls, url.Values{"host": {m.Key}, "category": {c.Category}, "limit": {"5"}})
+		if err != nil {
+			return err
+		}
+		p.URLs = append(p.URLs, c.facts(crawls.Crawls)...)
 	}
 	v.public()
-	return v.show("mirror", m.Key, mirrorFacts{m, m.facts(crawls.Crawls)})
+	return v.show("mirror", m.Key, p)
 }
 
-// facts returns what the newest crawls found out about a mirror's public URLs.
-func (m *mirror) facts(crawls []web.Crawled) (out []web.CrawledURL) {
-	for _, c := range m.Carries {
-		for _, u := range c.URLs {
-			for _, k := range crawls {
-				i := slices.IndexFunc(k.URLs, func(f web.CrawledURL) bool { return f.URL == u && !f.Private })
-				if k.Category == c.Category && i >= 0 {
-					fact := k.URLs[i]
-					fact.Error = "" // it may tell of our network
-					out = append(out, fact)
-					break
-				}
+// facts returns what the newest crawls of a category found out about its public
+// URLs.
+func (c carried) facts(crawls []web.Crawled) (out []web.CrawledURL) {
+	for _, u := range c.URLs {
+		for _, k := range crawls {
+			i := slices.IndexFunc(k.URLs, func(f web.CrawledURL) bool { return f.URL == u && !f.Private })
+			if i >= 0 {
+				fact := k.URLs[i]
+				fact.Error = "" // it may tell of our network
+				out = append(out, fact)
+				break
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,36 @@ func TestOutOfOrder(t *testing.T) {
 	p.as("root").get("/host/uni-x/de1").want(t, 200, "believe what it has lost")
 	p.as("root").post("/do/crawl/uni-x/de1", "category", "os", "accept", "on").to(t, "/host/uni-x/de1?done=crawl")
 	p.as("alice").post("/do/crawl/uni-x/de1", "category", "os", "accept", "on").want(t, 422, "administrator")
+}
+
+// TestURLFacts shows what is known of each category's URLs, however often others
+// were crawled since.
+func TestURLFacts(t *testing.T) {
+	p := run(t, &registry.Category{Name: "extra", Path: "pub/extra"}, &registry.Host{
+		Site: "uni-x", Name: "de2", State: registry.Approved, Activity: registry.Activity{AdminActive: true, UserActive: true},
+		Carries: []registry.Carry{
+			{Category: "os", URLs: []registry.URL{{URL: "https://de2.example.org/os"}}},
+			{Category: "extra", URLs: []registry.URL{{URL: "https://de2.example.org/extra"}}},
+		},
+	})
+	crawled := func(category string, at time.Time, certificate string) {
+		t.Helper()
+		details, err := json.Marshal(web.Details{URLs: []web.CrawledURL{{URL: "https://de2.example.org/" + category, Certificate: certificate}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = p.store.Settle(t.Context(), store.Settlement{Keep: 20, Crawl: store.Crawl{
+			Host: "uni-x/de2", Category: category, At: at, Mode: "full", Outcome: "failed", Details: string(details),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	crawled("extra", start, "what extra has")
+	for i := range 12 {
+		crawled("os", start.Add(time.Duration(i)*time.Minute), fmt.Sprintf("what os had %d minutes later", i))
+	}
+	p.browser().get("/mirror/uni-x/de2").want(t, 200, "what extra has", "what os had 11 minutes later").lacks(t, "what os had 10")
 }
 
 // TestLift shows that what was under embargo is seen from the moment it ends.
