@@ -98,18 +98,27 @@ func slowRing(a, b geo.Point) uint8 {
 	return geo.Rings
 }
 
-// checkRing compares Ring with its twin. Within 10 m (or 0.1 per mille) of a
-// bound float32 may fall on either side.
+// checkRing compares Ring, Km and RingOfKm with their twins. Within 10 m (or 0.1
+// per mille) of a bound float32 may fall on either side.
 func checkRing(t *testing.T, a, b geo.Point) {
 	t.Helper()
-	got, want := a.Vec().Ring(b.Vec()), slowRing(a, b)
+	km := geo.Distance(a, b)
+	if got := float64(geo.Km(a.Vec().Chord2(b.Vec()))); math.Abs(got-km) > 0.01+1e-3*km {
+		t.Errorf("Km of %v to %v = %v, want %v", a, b, got, km)
+	}
+	want := slowRing(a, b)
+	checkRingOf(t, km, geo.RingOfKm(float32(km)), want)
+	checkRingOf(t, km, a.Vec().Ring(b.Vec()), want)
+}
+
+func checkRingOf(t *testing.T, km float64, got, want uint8) {
+	t.Helper()
 	if got == want {
 		return
 	}
-	km := geo.Distance(a, b)
 	_, bound := geo.RingBounds(min(got, want))
 	if off := math.Abs(km - float64(bound)); off > 0.01+1e-4*km || got+1 != want && want+1 != got {
-		t.Errorf("Ring(%v, %v) = %d, want %d for %v km", a, b, got, want, km)
+		t.Errorf("ring %d, want %d for %v km", got, want, km)
 	}
 }
 

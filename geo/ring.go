@@ -54,8 +54,20 @@ func (v Vec) Ring(w Vec) uint8 {
 	if v == (Vec{}) || w == (Vec{}) {
 		return Rings
 	}
+	return ringOf(v.Chord2(w))
+}
+
+// Chord2 returns the square of the chord between two known places, through a
+// sphere of radius 1: what compares as distances do, without trigonometry.
+func (v Vec) Chord2(w Vec) float32 {
 	x, y, z := v[0]-w[0], v[1]-w[1], v[2]-w[2]
-	return ringOf(x*x + y*y + z*z)
+	return x*x + y*y + z*z
+}
+
+// Km returns the length in km of the great circle over a squared chord of
+// [Vec.Chord2]. It takes some 20 ns.
+func Km(chord2 float32) float32 {
+	return float32(2 * earthRadius * math.Asin(math.Sqrt(float64(min(chord2/4, 1)))))
 }
 
 // ringOf finds the ring of a squared chord by halving: 4 comparisons at most.
@@ -101,12 +113,26 @@ func nearRing(chord2 float32) uint8 {
 // RingBounds returns the distances in km between which ring lies, the lower one
 // excluded: 0 and 0 for [Rings] and above, which are no distance.
 func RingBounds(ring uint8) (above, upTo int) {
-	to := [...]int{100, 250, 500, 1000, 1500, 2000, 3000, 4500, 6000, 9000, 12000, 20040}
 	switch {
 	case ring == 0:
-		return 0, to[0]
-	case int(ring) < len(to):
-		return to[ring-1], to[ring]
+		return 0, outer(0)
+	case ring < Rings:
+		return outer(ring - 1), outer(ring)
 	}
 	return 0, 0
+}
+
+// RingOfKm returns the ring of a distance; whatever is further than the other
+// side of the earth is in the last one.
+func RingOfKm(km float32) uint8 {
+	ring := uint8(0)
+	for ring < Rings-1 && km > float32(outer(ring)) {
+		ring++
+	}
+	return ring
+}
+
+// outer returns the outer bound of a ring in km.
+func outer(ring uint8) int {
+	return [Rings]int{100, 250, 500, 1000, 1500, 2000, 3000, 4500, 6000, 9000, 12000, 20040}[ring]
 }

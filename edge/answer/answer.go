@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/waypost/waypost/edge/distance"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
@@ -33,6 +34,8 @@ type View struct {
 	Index  *index.Index
 	Health *health.State // nil: all are up
 
+	Distances *distance.Table // by round-trip times; nil: hosts are as far as their coordinates say
+
 	Counter *statistics.Counter // where answers are counted; nil: nowhere
 }
 
@@ -42,6 +45,10 @@ type Engine struct {
 	// Counter returns where the answers made from a snapshot are counted. It is
 	// set before the first Swap. Nil: they are not counted.
 	Counter func(*snapshot.Snapshot) *statistics.Counter
+
+	// Distances returns how far an index's hosts are by round-trip times. It is
+	// set before the first Swap. Nil: nobody measures them.
+	Distances func(*index.Index) *distance.Table
 
 	view atomic.Pointer[View]
 	swap sync.Mutex // held while a new view is made; readers never take it
@@ -54,9 +61,12 @@ func (e *Engine) View() *View { return e.view.Load() }
 // Swap puts an index in use together with the health of its hosts, which
 // state, unless it is nil, is asked for.
 func (e *Engine) Swap(ix *index.Index, state func(*index.Index) *health.State) {
+	v := &View{Index: ix}
+	if e.Distances != nil {
+		v.Distances = e.Distances(ix)
+	}
 	e.swap.Lock()
 	defer e.swap.Unlock()
-	v := &View{Index: ix}
 	if state != nil {
 		v.Health = state(ix)
 	}
@@ -74,6 +84,23 @@ func (e *Engine) SetHealth(state func(*index.Index) *health.State) {
 		defer e.swap.Unlock()
 		next := *e.View()
 		next.Health = state(next.Index)
+		e.view.Store(&next)
+	}
+}
+
+// UpdateDistances asks for the distances of the index in use anew. That can take
+// long; answers and health do not wait. It does nothing before the first Swap,
+// nor if an index comes into use meanwhile, which has new ones.
+func (e *Engine) UpdateDistances() {
+	v := e.View()
+	if v == nil || e.Distances == nil {
+		return
+	}
+	table := e.Distances(v.Index)
+	e.swap.Lock()
+	defer e.swap.Unlock()
+	if next := *e.View(); next.Index == v.Index {
+		next.Distances = table
 		e.view.Store(&next)
 	}
 }
@@ -126,14 +153,30 @@ func (v *View) Answer(q *Query, a *Answer) {
 	}
 	a.Match.Find(ix, &a.Query)
 	policy := &ix.Category(q.Target.Category).Policy
-	up := a.findUp(v, q)
+	family := a.family(q)
+	up := a.findUp(v, q, family)
 	if q.List {
 		a.limit(cmp.Or(q.Minimum, policy.Minimum), up)
 	}
 	a.pick.Order(ix, &a.Match, &pick.Query{
 		Up: up, Seed: seed(ix, q, client, policy), Count: q.Count,
-		From: ix.Vec(&a.Place), Order: policy.Order,
+		From: a.from(family), Order: policy.Order,
 	})
+}
+
+// family returns the family over which the client is taken to reach hosts.
+func (a *Answer) family(q *Query) index.Family {
+	return cmp.Or(q.Reach, q.Record, index.FamilyOf(a.Place.Addr))
+}
+
+// from returns what hosts are near to or far from; the zero From if the
+// policy does not ask for it.
+func (a *Answer) from(f index.Family) distance.From {
+	ix := a.View.Index
+	if ix.Category(a.Query.Category).Policy.Order != snapshot.Nearest {
+		return distance.From{}
+	}
+	return a.View.Distances.From(ix.Vec(&a.Place), f)
 }
 
 // client returns the client's address, unmapped, and how much of it is its own.
@@ -159,7 +202,7 @@ func (a *Answer) limit(minimum int, up hostset.Set) {
 }
 
 // findUp returns the hosts that are up for q.
-func (a *Answer) findUp(v *View, q *Query) hostset.Set {
+func (a *Answer) findUp(v *View, q *Query, family index.Family) hostset.Set {
 	if v.Health == nil {
 		return nil
 	}
@@ -167,13 +210,7 @@ func (a *Answer) findUp(v *View, q *Query) hostset.Set {
 	if len(a.up) != words {
 		a.up = make(hostset.Set, words)
 	}
-	family, schemes := q.Reach, q.Schemes
-	if family == 0 {
-		family = q.Record
-	}
-	if family == 0 {
-		family = index.FamilyOf(a.Place.Addr)
-	}
+	schemes := q.Schemes
 	if schemes == 0 {
 		schemes = index.Web
 	}

@@ -1,10 +1,12 @@
 package answer
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
 
+	"github.com/waypost/waypost/edge/distance"
 	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/match"
@@ -59,6 +61,10 @@ type Chosen struct {
 	Country string   `json:"country,omitempty"`
 	URLs    []string `json:"urls,omitempty"`
 	Down    bool     `json:"down,omitempty"` // and so left out, unless all are
+
+	// Distance is how far the host is taken to be, and by what, where a policy
+	// says order: nearest.
+	Distance string `json:"distance,omitempty"`
 }
 
 // Rejected is a host that is not eligible, or has no place in the answer.
@@ -87,7 +93,7 @@ func (v *View) Explain(q *Query) *Explanation {
 		x.File = string(ix.Files().Name(t.File))
 	}
 	x.explainClient(ix, &a.Place)
-	x.explainBands(v, &a)
+	x.explainBands(v, &a, a.from(a.family(&all)))
 	x.explainRejected(ix, &a)
 	return x
 }
@@ -115,7 +121,7 @@ func (x *Explanation) explainClient(ix *index.Index, p *index.Place) {
 
 // explainBands fills in the eligible hosts: those in the answer in its order,
 // then those left out for being down.
-func (x *Explanation) explainBands(v *View, a *Answer) {
+func (x *Explanation) explainBands(v *View, a *Answer, from distance.From) {
 	for _, b := range a.Match.Bands() {
 		out := ExplainedBand{Name: v.bandName(a, b.Kind)}
 		if b.Older {
@@ -129,11 +135,11 @@ func (x *Explanation) explainBands(v *View, a *Answer) {
 		left := append(b.Hosts[:0:0], b.Hosts...)
 		for _, h := range a.Hosts() {
 			if left.Has(h) {
-				out.Hosts = append(out.Hosts, v.chosen(a, h, a.AllDown()))
+				out.Hosts = append(out.Hosts, v.chosen(a, &from, h, a.AllDown()))
 				left.Remove(h)
 			}
 		}
-		left.Each(func(h uint32) { out.Hosts = append(out.Hosts, v.chosen(a, h, true)) })
+		left.Each(func(h uint32) { out.Hosts = append(out.Hosts, v.chosen(a, &from, h, true)) })
 		x.Bands = append(x.Bands, out)
 	}
 }
@@ -179,11 +185,27 @@ func (v *View) bandName(a *Answer, b snapshot.Band) string {
 	return b.String()
 }
 
-func (v *View) chosen(a *Answer, h uint32, down bool) Chosen {
+func (v *View) chosen(a *Answer, from *distance.From, h uint32, down bool) Chosen {
 	r := v.Index.Registered(h)
-	c := Chosen{Name: r.Name, Country: r.Country.String(), Down: down}
+	c := Chosen{Name: r.Name, Country: r.Country.String(), Down: down, Distance: explainDistance(from, h, v.Index.Host(h).Vec)}
 	for _, u := range v.Index.URLs(a.Query.Category, h) {
 		c.URLs = append(c.URLs, u.Base)
 	}
 	return c
+}
+
+// explainDistance returns how far a host is, in words; "" if that does not matter.
+func explainDistance(from *distance.From, h uint32, at geo.Vec) string {
+	if !from.Known() {
+		return ""
+	}
+	ring, measured := from.Ring(h, at)
+	_, upTo := geo.RingBounds(ring)
+	switch {
+	case upTo == 0:
+		return "nobody knows how far"
+	case measured:
+		return fmt.Sprintf("up to %d km, by round-trip times", upTo)
+	}
+	return fmt.Sprintf("up to %d km, by coordinates", upTo)
 }

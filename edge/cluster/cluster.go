@@ -82,6 +82,9 @@ type Options struct {
 	// Decided is called with all targets that are down, whenever that changes,
 	// and once at first. It is never called twice at once.
 	Decided func(down []health.Target)
+
+	Before []health.Target // what the process before had decided; votes are weighed by it until the first decision
+	File   string          // keeps the orders of operators over restarts; "": nothing does
 }
 
 // A Cluster is this edge's part in a cluster. [Cluster.Run] does the work; all
@@ -101,6 +104,7 @@ type Cluster struct {
 	dirty     chan struct{} // there is something to decide
 	moved     chan struct{} // members have changed
 	renamed   chan struct{} // what this edge tells of itself has changed
+	ordered   chan struct{} // there is an order to keep
 
 	mu      sync.Mutex // guards what follows; the library calls back with locks of its own, so it is never called under mu
 	members map[string]*member
@@ -118,15 +122,20 @@ func New(o Options) (*Cluster, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Cluster{
-		Options: o, council: newCouncil(o.Name, o.Fall, o.MaxDown), members: map[string]*member{},
+		Options: o, ordered: make(chan struct{}, 1), council: newCouncil(o.Name, o.Fall, o.MaxDown), members: map[string]*member{},
 		dirty: make(chan struct{}, 1), moved: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
-		meta: Meta{Region: o.Config.Region, Country: strings.ToUpper(o.Config.Country), Program: o.Program, Probes: o.Prober != nil},
+		meta: Meta{
+			Region: o.Config.Region, Country: strings.ToUpper(o.Config.Country), Cell: o.Config.Location.cell(),
+			Program: o.Program, Probes: o.Prober != nil,
+		},
 	}
 	var err error
 	if c.keys, err = newKeyring(o.Config.KeyFiles); err != nil {
 		return nil, err
 	}
 	c.meta.keys = c.keys.ids()
+	c.council.inherit(o.Before)
+	c.restore(time.Now())
 	if err = c.listen(); err != nil {
 		return nil, fmt.Errorf("listening for the cluster on %s: %w", o.Config.Listen, err)
 	}
@@ -160,7 +169,7 @@ func (c *Cluster) listen() (err error) {
 // unless [Cluster.Silence] was called. It is called once.
 func (c *Cluster) Run(ctx context.Context) error {
 	var work sync.WaitGroup
-	for _, part := range []func(context.Context){c.join, c.decide, c.follow, c.tell, c.keep} {
+	for _, part := range []func(context.Context){c.join, c.decide, c.follow, c.tell, c.keep, c.save} {
 		work.Go(func() { part(ctx) })
 	}
 	work.Wait()

@@ -109,7 +109,7 @@ func (e *edge) decided(down []health.Target) {
 
 // saw has the edge see http over IPv4 of h1 so.
 func (e *edge) saw(s vote.State) {
-	e.See([]vote.Seen{{Target: health.Kind(0).Of("h1"), Sight: vote.Sight{State: s, Verdict: 1, Millis: 10}}}, [health.Kinds]bool{})
+	e.See([]vote.Seen{{Target: health.Kind(0).Of("h1"), Sight: vote.Sight{State: s, Verdict: 1, RoundTrip: 10}}}, [health.Kinds]bool{})
 }
 
 func (e *edge) isDown(host string) bool {

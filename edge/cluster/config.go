@@ -49,6 +49,16 @@ type Config struct {
 	// Country is where the edge stands, as an ISO 3166 code.
 	Country string `yaml:"country"`
 
+	// Location is where the edge stands, in degrees: lat and lon. It matters
+	// where RoundTrips is true on some edge. Default: the middle of country.
+	Location *Location `yaml:"location"`
+
+	// RoundTrips has policies with order: nearest go by the round-trip times to
+	// mirrors that the edges measure, and not only by coordinates: a host further
+	// away than the edge nearest to the client is as far as the way over this edge
+	// is long. Default: false.
+	RoundTrips bool `yaml:"round_trips"`
+
 	// Label keeps clusters apart that should not meet: all edges have the same.
 	// Default: waypost.
 	Label string `yaml:"label"`
@@ -56,6 +66,32 @@ type Config struct {
 	// Timings are wan or lan: how long the others may take to answer before they
 	// count as gone, and how often two edges compare all they know. Default: wan.
 	Timings string `yaml:"timings"`
+}
+
+// Location is a place in degrees; both keys are required.
+type Location struct {
+	Lat *float64 `yaml:"lat"` // -90 (south) to 90
+	Lon *float64 `yaml:"lon"` // -180 (west) to 180
+}
+
+// point returns the place; the error says what is wrong with it.
+func (l *Location) point() (geo.Point, error) {
+	if l.Lat == nil || l.Lon == nil {
+		return geo.Point{}, errors.New("want both lat and lon, in degrees")
+	}
+	return geo.NewPoint(*l.Lat, *l.Lon)
+}
+
+// cell returns the cell of the place; 0: unknown.
+func (l *Location) cell() uint32 {
+	if l == nil {
+		return 0
+	}
+	at, err := l.point()
+	if err != nil {
+		return 0 // it was checked
+	}
+	return geo.Cell(at)
 }
 
 // WithDefaults returns c with defaults for what is zero.
@@ -116,6 +152,10 @@ func (c Config) Validate() error {
 	if c.Country != "" {
 		_, err := geo.ParseCountry(c.Country)
 		want(err == nil, "country", "%v", err)
+	}
+	if c.Location != nil {
+		_, err := c.Location.point()
+		want(err == nil, "location", "%v", err)
 	}
 	want(len(c.Label) <= memberlist.LabelMaxSize, "label", "want at most %d bytes", memberlist.LabelMaxSize)
 	want(c.Timings == "wan" || c.Timings == "lan", "timings", "want wan or lan, got %q", c.Timings)

@@ -25,6 +25,7 @@ type council struct {
 	hosts    []vote.Host            // by name
 	own      map[string]vote.Sights // of hosts, as seen here
 	renewed  time.Time              // when an earlier life was last heard of
+	decided  bool
 	decision vote.Decision
 	down     map[health.Target]bool // by decision on votes, not by order
 }
@@ -33,6 +34,26 @@ func newCouncil(self string, fall int, maxDown float64) *council {
 	return &council{
 		self: self, fall: fall, maxDown: maxDown,
 		book: vote.NewBook(self), drains: vote.NewDrains(), roll: vote.NewRoll(nil), own: map[string]vote.Sights{},
+	}
+}
+
+// inherit has what another process of this edge has decided be what was decided
+// before, up to the first decision here.
+func (c *council) inherit(down []health.Target) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.decision.Down = slices.SortedFunc(slices.Values(down), vote.CompareTargets)
+	c.remember()
+}
+
+// remember notes what is down by decision on votes. The caller holds the mutex.
+func (c *council) remember() {
+	c.down = make(map[health.Target]bool, len(c.decision.Down))
+	for _, t := range c.decision.Down {
+		c.down[t] = true
+	}
+	for _, t := range c.decision.Drained {
+		delete(c.down, t)
 	}
 }
 
@@ -230,23 +251,18 @@ func (c *council) decide(now time.Time) (v verdict) {
 	q := c.question(now)
 	d := vote.Decide(&q.Question)
 	v.fell, v.rose = q.without(d.Down, c.decision.Down), q.without(c.decision.Down, d.Down)
-	v.changed = !slices.Equal(d.Down, c.decision.Down) || c.down == nil
+	v.changed = !slices.Equal(d.Down, c.decision.Down) || !c.decided
 	v.down, v.next = d.Down, c.drains.Next(now)
-	if v.changed || !slices.Equal(d.Drained, c.decision.Drained) {
-		c.down = make(map[health.Target]bool, len(d.Down))
-		for _, t := range d.Down {
-			c.down[t] = true
-		}
-		for _, t := range d.Drained {
-			delete(c.down, t)
-		}
+	anew := v.changed || !slices.Equal(d.Drained, c.decision.Drained)
+	c.decision, c.decided = d, true
+	if anew {
+		c.remember()
 	}
 	for _, t := range d.Down {
 		if c.own[t.Host][t.Kind()].State == vote.Doubtful {
 			v.confirm = append(v.confirm, t)
 		}
 	}
-	c.decision = d
 	return v
 }
 
@@ -256,6 +272,13 @@ func (c *council) order(now time.Time, what vote.Drain) vote.Drain {
 	defer c.mu.Unlock()
 	what.Author = c.self
 	return c.drains.Order(now, what)
+}
+
+// orders returns those in force.
+func (c *council) orders(now time.Time) []vote.Drain {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drains.All(now)
 }
 
 // drained reports whether this edge is drained.

@@ -81,6 +81,9 @@ func (c *Cluster) hear(b []byte, pass bool) {
 			c.Prober.Look(t)
 		}
 	}
+	if len(h.news.Drains) > 0 {
+		signal(c.ordered)
+	}
 	if news > 0 {
 		signal(c.dirty)
 	}

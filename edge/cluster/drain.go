@@ -17,11 +17,8 @@ type Drained struct {
 
 // Drains returns the orders that are in force.
 func (c *Cluster) Drains() []Drained {
-	s := c.council
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	out := []Drained{}
-	for _, d := range s.drains.All(time.Now()) {
+	for _, d := range c.council.orders(time.Now()) {
 		if d.On {
 			out = append(out, Drained{d.Edge, d.Name, d.Author, d.Left.Round(time.Second).String()})
 		}
@@ -54,6 +51,7 @@ func (c *Cluster) Undrain(name string, edge bool) error {
 
 func (c *Cluster) order(what vote.Drain) {
 	c.pass(&vote.Message{Drains: []vote.Drain{c.council.order(time.Now(), what)}})
+	signal(c.ordered)
 	signal(c.dirty)
 }
 

@@ -22,6 +22,7 @@ const (
 type Meta struct {
 	Region   string
 	Country  string
+	Cell     uint32         // where it stands, as of [geo.Cell]; 0: it does not say
 	Program  string         // its version
 	Snapshot uint64         // version of the one in use
 	Data     time.Time      // when that was made, by the clock of who made it; zero: there is none
@@ -54,7 +55,7 @@ func hashPrefix(p netip.Prefix) uint32 {
 //	snapshot, data             unsigned varints; data in Unix seconds, 0 for none
 //	prefixes  their number, one byte, and four bytes each
 //	keys      the same
-//	share, group               two and four bytes; nothing if there are no more
+//	share, group, cell         two, four and four bytes; nothing if there are no more
 func (m *Meta) encode() []byte {
 	flags := byte(0)
 	if m.Probes {
@@ -83,7 +84,8 @@ func (m *Meta) encode() []byte {
 	for _, id := range m.keys[:n] {
 		b = binary.BigEndian.AppendUint32(b, uint32(id))
 	}
-	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(b, m.Share), m.Group)
+	b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(b, m.Share), m.Group)
+	return binary.BigEndian.AppendUint32(b, m.Cell)
 }
 
 func clip(text string, n int) string { return text[:min(len(text), n)] }
@@ -130,7 +132,10 @@ func parseMeta(b []byte) (m Meta, err error) {
 		m.keys = append(m.keys, KeyID(id))
 	}
 	if len(b) >= 6 {
-		m.Share, m.Group = binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:])
+		m.Share, m.Group, b = binary.BigEndian.Uint16(b), binary.BigEndian.Uint32(b[2:]), b[6:]
+	}
+	if len(b) >= 4 {
+		m.Cell = binary.BigEndian.Uint32(b)
 	}
 	return m, nil
 }

@@ -16,7 +16,7 @@ func TestMeta(t *testing.T) {
 	m := Meta{
 		Region: strings.Repeat("r", 100), Country: "DEU", Program: strings.Repeat("p", 100), Snapshot: 1 << 63,
 		Data: time.Unix(1<<40-1, 0).UTC(), Probes: true, Leaving: true,
-		Share: 7947, Group: 1 << 31,
+		Share: 7947, Group: 1 << 31, Cell: 1 << 17,
 	}
 	for i := range 100 {
 		m.Announce = append(m.Announce, netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i), 0}), 24))
@@ -55,7 +55,7 @@ func FuzzParseMeta(f *testing.F) {
 }
 
 func TestConfig(t *testing.T) {
-	at := netip.MustParseAddrPort
+	at, lat, lon := netip.MustParseAddrPort, 52.37, 99.0
 	good := Config{Listen: at("10.0.0.1:7946"), KeyFiles: []string{keyFile(t, GenerateKey())}}
 	for _, x := range []struct {
 		name   string
@@ -65,6 +65,9 @@ func TestConfig(t *testing.T) {
 		{"good", func(*Config) {}, ""},
 		{"loopback needs no key", func(c *Config) { c.Listen, c.KeyFiles = at("127.0.0.1:7946"), nil }, ""},
 		{"names and addresses", func(c *Config) { c.Join = []string{"a.test", "a.test:1", "10.0.0.2", "[2001:db8::1]:7", "2001:db8::1"} }, ""},
+		{"a place", func(c *Config) { c.Location = &Location{&lat, &lon} }, ""},
+		{"half a place", func(c *Config) { c.Location = &Location{Lat: &lat} }, "location: want both lat and lon"},
+		{"no place", func(c *Config) { c.Location = &Location{&lon, &lat} }, "location: latitude 99: want degrees from -90 to 90"},
 		{"no address", func(c *Config) { c.Listen = netip.AddrPort{} }, "listen: "},
 		{"multicast", func(c *Config) { c.Listen = at("224.0.0.1:7946") }, "listen: "},
 		{"any address", func(c *Config) { c.Listen = at("0.0.0.0:7946") }, "advertise: "},

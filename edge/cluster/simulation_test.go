@@ -145,7 +145,7 @@ func (s *simulation) edge(name string) *simEdge {
 // sights are those of a host with four kinds that are all alike.
 func simSights(state vote.State) (seen vote.Sights) {
 	for k := range seen {
-		seen[k] = vote.Sight{State: state, Verdict: uint8(state), Millis: 120}
+		seen[k] = vote.Sight{State: state, Verdict: uint8(state), RoundTrip: 120}
 	}
 	return seen
 }

@@ -16,11 +16,11 @@ type Vote struct {
 
 // A Sight is what it says of one kind.
 type Sight struct {
-	Kind    string `json:"kind"`
-	State   string `json:"state"`
-	Verdict uint8  `json:"verdict"`
-	Millis  uint16 `json:"ms"`
-	Counts  bool   `json:"counts"` // the observer does not abstain, and is not drained
+	Kind      string `json:"kind"`
+	State     string `json:"state"`
+	Verdict   uint8  `json:"verdict"`
+	RoundTrip uint16 `json:"round_trip_ms"` // 0: no connection was made
+	Counts    bool   `json:"counts"`        // the observer does not abstain, and is not drained
 }
 
 // HostVotes are those on one host.
@@ -49,7 +49,7 @@ func (c *Cluster) Votes(host string) (*HostVotes, error) {
 		for k, sight := range s.book.Sights(observer, host) {
 			if sight.State != vote.Unseen {
 				counts := !s.book.Abstains(observer, health.Kind(k)) && !s.drains.Has(now, observer, true)
-				v.Sights = append(v.Sights, Sight{health.Kind(k).String(), sight.State.String(), sight.Verdict, sight.Millis, counts})
+				v.Sights = append(v.Sights, Sight{health.Kind(k).String(), sight.State.String(), sight.Verdict, sight.RoundTrip, counts})
 			}
 		}
 		out.Votes = append(out.Votes, v)
@@ -65,21 +65,4 @@ func kindsOf(host string, targets []health.Target) (kinds []string) {
 		}
 	}
 	return kinds
-}
-
-// Latencies returns how long the fastest good probe of each observer took, by
-// observer: what those who order mirrors by round-trip time may look at.
-func (c *Cluster) Latencies(host string) map[string]time.Duration {
-	s := c.council
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]time.Duration{}
-	for _, observer := range s.roll.Of(host) {
-		for _, sight := range s.book.Sights(observer, host) {
-			if known, ok := out[observer]; sight.State == vote.Good && (!ok || sight.Latency() < known) {
-				out[observer] = sight.Latency()
-			}
-		}
-	}
-	return out
 }

@@ -26,10 +26,7 @@ type Target struct {
 // New returns the state in which the given targets are down. Those that ix
 // does not know, and schemes other than http and https, are passed over.
 func New(ix *index.Index, down []Target) *State {
-	numbers := make(map[string]uint32, ix.Hosts())
-	for h := range uint32(ix.Hosts()) {
-		numbers[ix.Registered(h).Name] = h
-	}
+	numbers := ix.Numbers()
 	s := &State{}
 	for _, f := range []index.Family{index.V4, index.V6} {
 		s.http[f], s.https[f] = hostset.Make(ix.Hosts()), hostset.Make(ix.Hosts())

@@ -226,6 +226,15 @@ func hashName(name string) uint64 {
 // Host returns the columns of host h.
 func (ix *Index) Host(h uint32) *Host { return &ix.hosts.column[h] }
 
+// Numbers returns the numbers of hosts by their names. It makes the map anew.
+func (ix *Index) Numbers() map[string]uint32 {
+	numbers := make(map[string]uint32, ix.Hosts())
+	for h := range uint32(ix.Hosts()) {
+		numbers[ix.Registered(h).Name] = h
+	}
+	return numbers
+}
+
 // Registered returns host h as the snapshot has it.
 func (ix *Index) Registered(h uint32) *snapshot.Host { return &ix.in.Snapshot.Hosts[h] }
 

@@ -77,6 +77,7 @@ func (n *Node) gossip(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { n.introduce(running) })
+	work.Go(func() { n.measure(running) })
 	return c.Run(running)
 }
 

@@ -100,7 +100,7 @@ func (c *ClusterVotesCommand) Run(ctx context.Context, out io.Writer) error {
 			fmt.Fprintf(w, "%s\t-\tunseen\t-\t-\t-\n", vote.Observer)
 		}
 		for _, s := range vote.Sights {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d ms\t%s\n", vote.Observer, s.Kind, s.State, probe.Verdict(s.Verdict), s.Millis, yesNo(s.Counts))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d ms\t%s\n", vote.Observer, s.Kind, s.State, probe.Verdict(s.Verdict), s.RoundTrip, yesNo(s.Counts))
 		}
 	}
 	fmt.Fprintf(w, "\ndown: %s\n", cmp.Or(strings.Join(v.Down, ", "), "-"))

@@ -145,7 +145,7 @@ func explainBands(w io.Writer, x *answer.Explanation) {
 				continue
 			}
 			n++
-			fmt.Fprintf(w, "  %d  %s\t%s\t%s\n", n, h.Name, known(h.Country), first(h.URLs))
+			fmt.Fprintf(w, "  %d  %s\t%s\t%s\t%s\n", n, h.Name, known(h.Country), first(h.URLs), h.Distance)
 		}
 	}
 }

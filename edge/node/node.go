@@ -58,6 +58,7 @@ type Node struct {
 
 	keeper *anycast.Keeper // nil: nothing is announced
 	peers  peers           // the other edges of a cluster
+	trips  roundTrips      // that these edges measured
 
 	process *handover.Process
 	before  legacy // what the process before told
@@ -85,6 +86,7 @@ func New(c *Config, log *slog.Logger) (*Node, error) {
 		return nil, err
 	}
 	n.newStatistics()
+	n.newDistances()
 	if err := n.newFeed(); err != nil {
 		return nil, err
 	}

@@ -25,19 +25,19 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/waypost/waypost/edge/distance"
 	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/match"
 	"github.com/waypost/waypost/edge/snapshot"
-	"github.com/waypost/waypost/geo"
 )
 
 // A Query says what order is wanted.
 type Query struct {
-	Up    hostset.Set // hosts that are up; nil: all
-	Seed  uint64      // what the draws hang on
-	Count int         // how many hosts are wanted; 0: all
-	From  geo.Vec     // the client's place, for the Nearest order; zero: unknown
+	Up    hostset.Set   // hosts that are up; nil: all
+	Seed  uint64        // what the draws hang on
+	Count int           // how many hosts are wanted; 0: all
+	From  distance.From // the client's place, for the Nearest order; zero: unknown
 	Order snapshot.Order
 }
 
@@ -134,7 +134,8 @@ func (p *Picker) band(ix *index.Index, b *match.Band, q *Query, count int) {
 			h := ix.Host(n)
 			k := uint64(math.Float32bits(Key(q.Seed, h.Key, h.Inverse)))<<hostBits | uint64(n)
 			if rings {
-				k |= uint64(q.From.Ring(h.Vec)) << (hostBits + 32)
+				ring, _ := q.From.Ring(n, h.Vec)
+				k |= uint64(ring) << (hostBits + 32)
 			}
 			p.keys = append(p.keys, k)
 		}

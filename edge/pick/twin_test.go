@@ -4,13 +4,16 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/waypost/waypost/bench/synth"
+	"github.com/waypost/waypost/edge/distance"
 	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/match"
 	"github.com/waypost/waypost/edge/pick"
 	"github.com/waypost/waypost/edge/snapshot"
+	"github.com/waypost/waypost/geo"
 )
 
 // slowOrder is Order the obvious way.
@@ -32,8 +35,10 @@ func slowOrder(ix *index.Index, m *match.Match, q *pick.Query) (hosts []uint32, 
 		})
 		slices.SortStableFunc(in, func(g, h uint32) int {
 			if q.Order == snapshot.Nearest && q.From.Known() {
-				if d := int(q.From.Ring(ix.Host(g).Vec)) - int(q.From.Ring(ix.Host(h).Vec)); d != 0 {
-					return d
+				near, _ := q.From.Ring(g, ix.Host(g).Vec)
+				far, _ := q.From.Ring(h, ix.Host(h).Vec)
+				if near != far {
+					return int(near) - int(far)
 				}
 			}
 			if pick.Key(q.Seed, ix.Host(g).Key, ix.Host(g).Inverse) < pick.Key(q.Seed, ix.Host(h).Key, ix.Host(h).Inverse) {
@@ -62,13 +67,14 @@ func TestTwin(t *testing.T) {
 		c.Nearest, c.Hosts = seed%2 == 0, 1+r.IntN(200)
 		in := synth.Inputs(c)
 		ix := index.Compile(in)
+		distances := []*distance.Table{nil, distance.New(ix, randomTimes(r, in.Snapshot))}
 		for _, client := range synth.Clients(in, seed, 300) {
 			place := ix.Place(client, client.BitLen())
 			dir := uint32(r.IntN(ix.Directories()))
 			m.Find(ix, &match.Query{Place: place, Directory: dir, Category: in.Snapshot.Directories[dir].Category})
 			q := pick.Query{
 				Up: randomUp(r, ix.Hosts()), Seed: r.Uint64(), Count: r.IntN(30),
-				From: ix.Vec(&place), Order: snapshot.Order(r.IntN(2)),
+				From: distances[r.IntN(2)].From(ix.Vec(&place), index.FamilyOf(client)), Order: snapshot.Order(r.IntN(2)),
 			}
 			p.Order(ix, &m, &q)
 			hosts, bands, allDown := slowOrder(ix, &m, &q)
@@ -78,6 +84,19 @@ func TestTwin(t *testing.T) {
 			}
 		}
 	}
+}
+
+// randomTimes returns what three edges measured.
+func randomTimes(r *rand.Rand, s *snapshot.Snapshot) (times []distance.Time) {
+	for range 3 {
+		at := geo.Point{Lat: r.Float32()*180 - 90, Lon: r.Float32()*360 - 180}
+		for h := range s.Hosts {
+			for _, f := range []index.Family{index.V4, index.V6} {
+				times = append(times, distance.Time{Edge: at, Host: s.Hosts[h].Name, Family: f, Time: time.Duration(r.IntN(300)) * time.Millisecond})
+			}
+		}
+	}
+	return times
 }
 
 // randomUp returns nil, or hosts of which most, few or none are up.

@@ -47,7 +47,7 @@ func sights(v vote.Version) (s vote.Sights) {
 	r := rand.New(rand.NewPCG(v.Incarnation, v.Counter))
 	for k := range s {
 		if state := vote.State(r.IntN(4)); state != vote.Unseen {
-			s[k] = vote.Sight{State: state, Verdict: uint8(r.IntN(16)), Millis: uint16(r.IntN(3000))}
+			s[k] = vote.Sight{State: state, Verdict: uint8(r.IntN(16)), RoundTrip: uint16(r.IntN(3000))}
 		}
 	}
 	return s
@@ -175,7 +175,7 @@ func TestRestart(t *testing.T) {
 
 func TestSay(t *testing.T) {
 	b := vote.NewBook("a")
-	s := vote.Sights{{State: vote.Good, Millis: 20}}
+	s := vote.Sights{{State: vote.Good, RoundTrip: 20}}
 	if _, tell := b.Say("h", vote.Sights{}); tell {
 		t.Error("nothing is told")
 	}
@@ -183,7 +183,7 @@ func TestSay(t *testing.T) {
 	if !tell || first.Version != (vote.Version{Incarnation: 1, Counter: 1}) {
 		t.Errorf("%+v, tell %v", first, tell)
 	}
-	s[0].Millis = 30
+	s[0].RoundTrip = 30
 	slower, tell := b.Say("h", s)
 	if tell || slower.Version.Counter != 2 {
 		t.Errorf("%+v, tell %v: other latency is for those who ask", slower, tell)

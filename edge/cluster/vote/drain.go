@@ -2,6 +2,7 @@ package vote
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +19,20 @@ type Drain struct {
 	Counter uint64
 	Author  string // the edge at which it was ordered
 	Left    time.Duration
+}
+
+// Check returns what is wrong with an order that comes from a file; nil if
+// nothing is. How long it has left is not looked at.
+func (d *Drain) Check() error {
+	switch {
+	case len(d.Name) > maxName:
+		return fmt.Errorf("name: want at most %d bytes, got %d", maxName, len(d.Name))
+	case len(d.Author) > maxName:
+		return fmt.Errorf("author: want at most %d bytes, got %d", maxName, len(d.Author))
+	case d.Counter >= maxVersion:
+		return fmt.Errorf("counter: want less than %d, got %d", uint64(maxVersion), d.Counter)
+	}
+	return nil
 }
 
 // MaxDrain is the longest time for which something can be drained.

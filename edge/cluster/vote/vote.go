@@ -28,7 +28,6 @@ package vote
 
 import (
 	"cmp"
-	"time"
 
 	"github.com/waypost/waypost/edge/health"
 )
@@ -59,13 +58,10 @@ func (s State) String() string {
 
 // A Sight is what an observer saw of one kind of a host.
 type Sight struct {
-	State   State
-	Verdict uint8  // of the last probe, as edge/health/probe numbers them
-	Millis  uint16 // the last probe took so many milliseconds
+	State     State
+	Verdict   uint8  // of the last probe, as edge/health/probe numbers them
+	RoundTrip uint16 // milliseconds to connect, the least of late; 0: no connection was made
 }
-
-// Latency returns how long the last probe took.
-func (s Sight) Latency() time.Duration { return time.Duration(s.Millis) * time.Millisecond }
 
 // Sights are those of all kinds of a host.
 type Sights [health.Kinds]Sight
@@ -86,7 +82,7 @@ func (s *Sights) Alike(other *Sights) bool {
 func (s *Sights) compare(other *Sights) int {
 	for k := range s {
 		a, b := s[k], other[k]
-		if c := cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Verdict, b.Verdict), cmp.Compare(a.Millis, b.Millis)); c != 0 {
+		if c := cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Verdict, b.Verdict), cmp.Compare(a.RoundTrip, b.RoundTrip)); c != 0 {
 			return c
 		}
 	}

@@ -87,7 +87,7 @@ func (s *Sights) append(b []byte) []byte {
 	for k := range s {
 		if s[k].State != Unseen {
 			b = append(b, s[k].Verdict)
-			b = binary.AppendUvarint(b, uint64(s[k].Millis))
+			b = binary.AppendUvarint(b, uint64(s[k].RoundTrip))
 		}
 	}
 	return b
@@ -205,7 +205,7 @@ func (p *parser) sights(s *Sights) {
 	for k := range s {
 		if s[k].State = State(states >> (2 * k) & 3); s[k].State != Unseen {
 			s[k].Verdict = p.byte()
-			s[k].Millis = uint16(p.number(1 << 16))
+			s[k].RoundTrip = uint16(p.number(1 << 16))
 		}
 	}
 }

@@ -51,7 +51,7 @@ func TestWire(t *testing.T) {
 func TestWireSize(t *testing.T) {
 	m := vote.Message{Reports: []vote.Report{{
 		Observer: "edge123", Host: "mirror1.example.org", Version: vote.Version{Incarnation: 3, Counter: 1000},
-		Sights: vote.Sights{{State: vote.Good, Millis: 40}, {State: vote.Failing, Millis: 3000}},
+		Sights: vote.Sights{{State: vote.Good, RoundTrip: 40}, {State: vote.Failing, RoundTrip: 3000}},
 	}}}
 	if n := len(m.Append(nil)); n > 45 {
 		t.Errorf("one report takes %d bytes", n)

@@ -81,9 +81,10 @@ func (c *checker) probe(ctx context.Context, p plan, f index.Family) Result {
 	return r
 }
 
-// ask goes through the stages of a probe. It fills in what r says of the certificate.
+// ask goes through the stages of a probe. It fills in what r says of the
+// connection and the certificate.
 func (c *checker) ask(ctx context.Context, p plan, f index.Family, r *Result) error {
-	conn, err := c.connect(ctx, p, f)
+	conn, err := c.connect(ctx, p, f, r)
 	if err != nil {
 		return err
 	}
@@ -121,8 +122,9 @@ func readSample(body io.Reader, p plan) error {
 	return nil
 }
 
-// connect opens a connection to the first address that takes one.
-func (c *checker) connect(ctx context.Context, p plan, f index.Family) (net.Conn, error) {
+// connect opens a connection to the first address that takes one: a round trip
+// of TCP (RFC 9293, section 3.5).
+func (c *checker) connect(ctx context.Context, p plan, f index.Family, r *Result) (net.Conn, error) {
 	addrs, err := c.resolve(ctx, p, f)
 	if err != nil {
 		return nil, err
@@ -135,8 +137,10 @@ func (c *checker) connect(ctx context.Context, p plan, f index.Family) (net.Conn
 	addrs = addrs[:min(len(addrs), maxAddresses)]
 	for i, a := range addrs {
 		var conn net.Conn
+		start := time.Now()
 		conn, err = c.dialOne(ctx, network, net.JoinHostPort(a.String(), port), len(addrs)-i)
 		if err == nil {
+			r.RoundTrip = time.Since(start)
 			return conn, nil
 		}
 	}

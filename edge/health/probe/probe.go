@@ -220,6 +220,9 @@ func (p *Prober) settle(o outcome, now time.Time) {
 	}
 	p.noteCertificate(t, &o.result)
 	t.result, t.probed, t.seen = o.result, true, now
+	if o.result.RoundTrip > 0 {
+		t.trips.add(o.result.RoundTrip)
+	}
 	p.settled(t)
 	t.answered = t.answered || o.result.Verdict == OK
 	p.weigh(t.kind(), now)

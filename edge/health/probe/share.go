@@ -2,7 +2,6 @@ package probe
 
 import (
 	"container/heap"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -145,8 +144,7 @@ func (t *target) sight() vote.Sight {
 		return vote.Sight{}
 	}
 	s := vote.Sight{
-		State: vote.Good, Verdict: uint8(t.result.Verdict),
-		Millis: uint16(min(t.result.Latency.Milliseconds(), math.MaxUint16)),
+		State: vote.Good, Verdict: uint8(t.result.Verdict), RoundTrip: t.trips.millis(),
 	}
 	switch {
 	case t.failing:

@@ -23,6 +23,7 @@ type target struct {
 
 	probes   int    // made so far
 	result   Result // of the last probe
+	trips    trips
 	probed   bool
 	answered bool // with OK, ever
 	streak   int  // of results that contradict failing

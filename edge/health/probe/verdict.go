@@ -46,9 +46,10 @@ func (v Verdict) settles() bool { return v == OK || v.Failed() }
 
 // A Result is what one probe found, in full.
 type Result struct {
-	Verdict  Verdict
-	Latency  time.Duration // of the whole probe: name, connection, TLS, answer
-	Detail   string        // why it failed, for people; "" if it did not
-	Expires  time.Time     // when the certificate expires; zero if none was seen
-	Expiring bool          // less than a tenth of the certificate's life is left
+	Verdict   Verdict
+	Latency   time.Duration // of the whole probe: name, connection, TLS, answer
+	RoundTrip time.Duration // until a connection was there; zero if none was
+	Detail    string        // why it failed, for people; "" if it did not
+	Expires   time.Time     // when the certificate expires; zero if none was seen
+	Expiring  bool          // less than a tenth of the certificate's life is left
 }

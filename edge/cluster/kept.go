@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/snapshot/wire/durable"
+)
+
+// The file of orders that are in force has them survive a restart of all edges
+// at once. When they end is written by the clock of this machine, and read by
+// the same one.
+type keptOrders struct {
+	Format int         `json:"format"`
+	Orders []keptOrder `json:"orders"`
+}
+
+type keptOrder struct {
+	Edge    bool      `json:"edge,omitempty"` // else a host
+	Name    string    `json:"name"`
+	On      bool      `json:"on"`
+	Counter uint64    `json:"counter"`
+	Author  string    `json:"author"`
+	Ends    time.Time `json:"ends"`
+}
+
+const keptFormat = 1
+
+// encodeOrders writes orders for the file.
+func encodeOrders(now time.Time, drains []vote.Drain) ([]byte, error) {
+	out := keptOrders{Format: keptFormat, Orders: []keptOrder{}}
+	for _, d := range drains {
+		out.Orders = append(out.Orders, keptOrder{d.Edge, d.Name, d.On, d.Counter, d.Author, now.Add(d.Left).UTC()})
+	}
+	text, err := json.MarshalIndent(out, "", "  ")
+	return append(text, '\n'), err
+}
+
+// parseOrders reads what [encodeOrders] writes, with the time that is left now;
+// without those that have ended.
+func parseOrders(text []byte, now time.Time) (drains []vote.Drain, err error) {
+	var kept keptOrders
+	if err = json.Unmarshal(text, &kept); err != nil {
+		return nil, err
+	}
+	if kept.Format != keptFormat {
+		return nil, fmt.Errorf("format: want %d, got %d", keptFormat, kept.Format)
+	}
+	for i, o := range kept.Orders {
+		d := vote.Drain{Edge: o.Edge, Name: o.Name, On: o.On, Counter: o.Counter, Author: o.Author, Left: o.Ends.Sub(now)}
+		if err = d.Check(); err != nil {
+			return nil, fmt.Errorf("orders[%d]: %w", i, err)
+		}
+		if d.Left > 0 {
+			d.Left = min(d.Left, vote.MaxDrain) // the clock was set back
+			drains = append(drains, d)
+		}
+	}
+	return drains, nil
+}
+
+// restore takes in the orders of the file. One that cannot be read is put aside.
+func (c *Cluster) restore(now time.Time) {
+	if c.File == "" {
+		return
+	}
+	text, err := os.ReadFile(c.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var drains []vote.Drain
+	if err == nil {
+		drains, err = parseOrders(text, now)
+	}
+	if err != nil {
+		aside := c.File + ".broken"
+		err = errors.Join(err, os.Rename(c.File, aside))
+		c.Log.Error("cluster: what is drained cannot be read: other edges may know it, else order it anew",
+			"file", c.File, "put_aside", aside, "error", err)
+		return
+	}
+	c.council.hear(&vote.Message{Drains: drains}, now)
+}
+
+// save keeps the orders in the file when they change, until ctx ends.
+func (c *Cluster) save(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-c.ordered:
+			c.saveNow()
+		}
+	}
+	select {
+	case <-c.ordered:
+		c.saveNow()
+	default:
+	}
+}
+
+func (c *Cluster) saveNow() {
+	if c.File == "" {
+		return
+	}
+	now := time.Now()
+	text, err := encodeOrders(now, c.council.orders(now))
+	if err == nil {
+		err = durable.WriteFile(c.File, text, 0o600)
+	}
+	if err != nil {
+		c.Log.Error("cluster: what is drained cannot be kept over a restart of all edges", "file", c.File, "error", err)
+	}
+}
