@@ -12,7 +12,6 @@ import (
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan/checksum"
-	"github.com/waypost/waypost/control/scan/history"
 	"github.com/waypost/waypost/control/scan/listing"
 	"github.com/waypost/waypost/edge/snapshot"
 )
@@ -32,7 +31,7 @@ type hasher struct {
 	meta     map[string]bool // files of metadata
 	withheld map[string]bool
 	disputed map[string]bool
-	metadata map[string]history.History
+	metadata map[string]snapshot.Version
 
 	mu      sync.Mutex // guards the rest, and withheld
 	read    map[string]readFile
@@ -44,7 +43,7 @@ func newHasher(b *builder, content content, last *State, tree *registry.Tree) *h
 		builder: b, content: content, last: last, tree: tree,
 		index: make(map[string]int, len(tree.Directories)), owned: map[int]bool{},
 		young: map[string]bool{}, meta: metadataOf(tree), withheld: map[string]bool{},
-		disputed: map[string]bool{}, metadata: map[string]history.History{}, read: map[string]readFile{},
+		disputed: map[string]bool{}, metadata: map[string]snapshot.Version{}, read: map[string]readFile{},
 		waiting: map[string]int64{},
 	}
 	for i := range tree.Directories {
@@ -95,12 +94,12 @@ func (h *hasher) run(ctx context.Context) error {
 			h.own(path).Hashes = f.Hashes
 		}
 	}
+	h.forgetTimes()
 	for _, j := range jobs {
 		if h.meta[j.path] {
 			h.remember(j.path)
 		}
 	}
-	h.forgetTimes()
 	slices.Sort(h.report.Examples)
 	return nil
 }

@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"regexp"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
-	"github.com/waypost/waypost/control/scan/history"
 	"github.com/waypost/waypost/control/scan/listing"
 	"github.com/waypost/waypost/control/scan/mapping"
 	"github.com/waypost/waypost/edge/snapshot"
@@ -40,24 +38,13 @@ func metadataOf(tree *registry.Tree) map[string]bool {
 	return meta
 }
 
-// remember adds a file of metadata to the history, or keeps what it has: a
-// version without hashes is none.
+// remember keeps a file of metadata as it is, or where that has no hashes as it
+// was when it was complete.
 func (h *hasher) remember(path string) {
-	versions := h.last.metadata[path]
-	f := h.file(path)
-	if f.Hashes != nil {
-		v := history.Version{Version: f.Version(), Timestamp: f.Changed, Seen: h.request.Now.Unix()}
-		r := h.read[path]
-		if h.config.Type == FileList {
-			v.MTime = r.id.mtime / int64(time.Second)
-		}
-		if r.list != nil {
-			v.Timestamp = cmp.Or(r.list.Time, v.Timestamp)
-		}
-		versions = history.Add(versions, v)
-	}
-	if versions = history.Age(versions, h.request.Now, h.config.History); len(versions) > 0 {
-		h.metadata[path] = versions
+	if f := h.file(path); f.Hashes != nil {
+		h.metadata[path] = f.Version()
+	} else if last, ok := h.last.metadata[path]; ok {
+		h.metadata[path] = last
 	}
 }
 

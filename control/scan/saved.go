@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/waypost/waypost/control/registry"
-	"github.com/waypost/waypost/control/scan/history"
+	"github.com/waypost/waypost/edge/snapshot"
 )
 
 // maxSaved is how large a saved state may be, uncompressed: ten million files.
@@ -26,7 +26,7 @@ type savedHead struct {
 	Master   string
 	Scans    int
 	Read     map[string]savedRead
-	Metadata map[string]history.History
+	Metadata map[string]snapshot.Version
 	Waiting  map[string]int64
 	Dirs     int // how many follow
 }

@@ -2,7 +2,7 @@
 // sizes and times, the repositories among them, and the hashes of files.
 //
 //	directory ─┐
-//	rsync ─────┼─► builder ─► tree ─► hashes ─► repositories, history ─► Result
+//	rsync ─────┼─► builder ─► tree ─► hashes ─► repositories, metadata ─► Result
 //	file list ─┘
 //
 // A [Scanner] reads one category's master, again and again; each scan gets the
@@ -45,8 +45,8 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/control/registry"
-	"github.com/waypost/waypost/control/scan/history"
 	"github.com/waypost/waypost/control/scan/mapping"
+	"github.com/waypost/waypost/edge/snapshot"
 )
 
 // The types of masters.
@@ -120,8 +120,20 @@ type Config struct {
 	// Mapping names the repositories.
 	Mapping mapping.Config `yaml:"mapping"`
 
-	// History says when old versions of metadata are forgotten.
-	History history.Rules `yaml:"history"`
+	// History says when old versions of metadata are forgotten. Scans find the
+	// newest ones only: it is for whoever keeps them.
+	History History `yaml:"history"`
+}
+
+// History says when versions of metadata are forgotten that others have replaced.
+// The zero value has the defaults.
+type History struct {
+	// MaxStale is how long ago that may be; default 4 days.
+	MaxStale time.Duration `yaml:"max_stale"`
+
+	// MaxVersions is the most versions kept of a file, with the newest; default
+	// 20. It bounds what a master that makes metadata every minute costs.
+	MaxVersions int `yaml:"max_versions"`
 }
 
 // Compute says which files are read for their hashes, where no file of
@@ -245,10 +257,10 @@ type Result struct {
 	// Found are the repositories.
 	Found mapping.Found
 
-	// Metadata has the versions of each file of metadata, by path below the
-	// category's top. The first is the newest that was complete: for
-	// publishing it goes before what Tree says of the file.
-	Metadata map[string]history.History
+	// Metadata has the newest version that was complete of each file of
+	// metadata, by path below the category's top: for publishing it goes before
+	// what Tree says of the file.
+	Metadata map[string]snapshot.Version
 
 	Report Report
 

@@ -5,20 +5,20 @@ import (
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/scan/checksum"
-	"github.com/waypost/waypost/control/scan/history"
+	"github.com/waypost/waypost/edge/snapshot"
 )
 
 // A State is what one scan leaves for the next: the directories that it may
-// take over, what was read of files, which files are waited for, and the
-// history of metadata. It is immutable. A scan without it gives the same tree,
-// slower, and a history that begins anew. It outlives the process by
-// [State.MarshalBinary].
+// take over, what was read of files, which files are waited for, and metadata as
+// it was when it was complete. It is immutable. A scan without it gives the same
+// tree, slower, and no metadata that is not complete now. It outlives the process
+// by [State.MarshalBinary].
 type State struct {
 	master   string // what of the configuration dirs and read are true for
 	scans    int
 	dirs     map[string]*dir
 	read     map[string]readFile
-	metadata map[string]history.History
+	metadata map[string]snapshot.Version
 	waiting  map[string]int64 // since when files may soon have a hash, Unix seconds
 }
 
@@ -29,7 +29,7 @@ func (c *Config) master() string {
 }
 
 // otherMaster returns what is left of a state where the configuration has
-// changed: the history. Nil has none.
+// changed: the metadata. Nil has none.
 func (s *State) otherMaster() *State {
 	if s == nil {
 		return &State{}

@@ -196,14 +196,13 @@ func (s *Service) noteVersions(ctx context.Context, c *registry.Category, r *sca
 	if err != nil {
 		return err
 	}
-	for file, versions := range r.Metadata {
-		v, whole := versions[0], path.Join(c.Path, file)
-		sum := v.Hashes[snapshot.SHA256]
+	for file, v := range r.Metadata {
+		whole, sum := path.Join(c.Path, file), v.Hashes[snapshot.SHA256]
 		if known := history[whole]; sum == nil || len(known) > 0 && bytes.Equal(known[0].Hashes[snapshot.SHA256], sum) {
 			continue
 		}
 		f := registry.File{Size: v.Size, Changed: v.MTime, Hashes: (*registry.Hashes)(&v.Hashes)}
-		if err = s.store.NoteFile(ctx, whole, f, time.Unix(v.Seen, 0)); err != nil {
+		if err = s.store.NoteFile(ctx, whole, f, r.Tree.Scanned); err != nil {
 			return err
 		}
 	}

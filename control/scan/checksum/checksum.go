@@ -47,10 +47,6 @@ type List struct {
 	// Skipped counts what could not be used: hashes of unknown kinds, lines
 	// without sense, paths that leave the directory.
 	Skipped int
-
-	// Time is the newest timestamp of what a repomd.xml lists, in Unix
-	// seconds; 0 if there is none.
-	Time int64
 }
 
 // ErrIncomplete is wrapped by the errors of files that end too early.

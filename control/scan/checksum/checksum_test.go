@@ -100,9 +100,9 @@ func TestParse(t *testing.T) {
 		},
 		{
 			"repomd", "repodata/repomd.xml", `<?xml version="1.0"?><repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>5</revision>
-<data type="primary"><checksum type="sha">` + sha1a + `</checksum><location href="repodata/p.gz"/><timestamp>12.5</timestamp><size>3</size></data>
-<data type="f"><checksum type="sha256">` + sha256a + `</checksum><location xml:base="http://x" href="f"/><timestamp>17</timestamp></data></repomd>`,
-			checksum.List{Sums: []checksum.Sum{sum("repodata/p.gz", snapshot.SHA1, sha1a, 3)}, Skipped: 1, Time: 17},
+<data type="primary"><checksum type="sha">` + sha1a + `</checksum><location href="repodata/p.gz"/><size>3</size></data>
+<data type="f"><checksum type="sha256">` + sha256a + `</checksum><location xml:base="http://x" href="f"/></data></repomd>`,
+			checksum.List{Sums: []checksum.Sum{sum("repodata/p.gz", snapshot.SHA1, sha1a, 3)}, Skipped: 1},
 			"",
 		},
 		{"half a repomd", "repodata/repomd.xml", `<repomd><data type="x">`, checksum.List{}, "incomplete"},

@@ -21,8 +21,7 @@ type repomd struct {
 			Href string `xml:"href,attr"`
 			Base string `xml:"base,attr"`
 		} `xml:"location"`
-		Timestamp string `xml:"timestamp"`
-		Size      string `xml:"size"`
+		Size string `xml:"size"`
 	} `xml:"data"`
 }
 
@@ -39,11 +38,6 @@ func parseRepomd(r io.Reader) (List, error) {
 		return l, fmt.Errorf("want <repomd>: %w", err)
 	}
 	for _, data := range doc.Data {
-		// createrepo of old wrote fractions of seconds
-		seconds, _, _ := strings.Cut(strings.TrimSpace(data.Timestamp), ".")
-		if t, err := strconv.ParseInt(seconds, 10, 64); err == nil {
-			l.Time = max(l.Time, t)
-		}
 		kind, ok := kindByName(data.Checksum.Type)
 		if !ok || data.Location.Base != "" {
 			l.Skipped++
