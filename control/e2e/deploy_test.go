@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // deploy is the folder with what operators install.
@@ -54,7 +56,7 @@ func deployedRules(t *testing.T) (all []rule) {
 // TestDeployRules has promtool check the rules and run their unit tests.
 func TestDeployRules(t *testing.T) {
 	t.Parallel()
-	need(t, "promtool", "prometheus")
+	needs.Program(t, "promtool", "prometheus")
 	for _, args := range [][]string{
 		{"check", "config", "prometheus.yml"}, {"check", "rules", "--lint-fatal", "waypost.rules.yml"}, {"test", "rules", "waypost.test.yml"},
 	} {

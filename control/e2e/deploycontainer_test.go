@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // A containerfile is what the test understands of deploy/Containerfile.
@@ -192,14 +194,9 @@ func TestDeployStatic(t *testing.T) {
 // newNetwork makes a network namespace with a loopback.
 func newNetwork(t *testing.T) (name string) {
 	t.Helper()
-	need(t, "ip", "iproute2")
-	need(t, "dig", "bind9-dnsutils")
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("wants to run as root, to make network namespaces")
-		}
-		t.Skip("wants to run as root, to make network namespaces")
-	}
+	needs.Program(t, "ip", "iproute2")
+	needs.Program(t, "dig", "bind9-dnsutils")
+	needs.Root(t)
 	name = fmt.Sprintf("waypost-deploy-%d-%d", os.Getpid(), time.Now().UnixNano())
 	output(t, "ip", "netns", "add", name)
 	t.Cleanup(func() {
@@ -285,15 +282,6 @@ func startIsolated(t *testing.T, network, root string, capabilities []uintptr) *
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = d.cmd.Wait() // how it ended is of no interest
-		close(d.over)
-	}()
-	t.Cleanup(func() {
-		d.kill()
-		if t.Failed() {
-			t.Logf("%s:\n%s", d.name, d.text())
-		}
-	})
+	d.watch(t)
 	return d
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // a query is one of Prometheus', and where it stands.
@@ -93,8 +95,8 @@ func (q query) labels() (names []string) {
 // dashboard or a rule looks at must be there; dashboards must show something.
 func TestDeployQueries(t *testing.T) {
 	t.Parallel()
-	need(t, "prometheus", "prometheus")
-	need(t, "gobgpd", "gobgpd")
+	needs.Program(t, "prometheus", "prometheus")
+	needs.Program(t, "gobgpd", "gobgpd")
 	master := t.TempDir()
 	file(t, "a disc", master, "43/iso/disc.iso")
 	controlAdmin, edgeAdmin := port(t), port(t)

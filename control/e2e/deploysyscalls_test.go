@@ -12,14 +12,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // TestDeploySyscalls traces both halves from start to end, and wants that the
 // units allow each system call that was made.
 func TestDeploySyscalls(t *testing.T) {
 	t.Parallel()
-	need(t, "strace", "strace")
-	need(t, "systemd-analyze", "systemd")
+	needs.Program(t, "strace", "strace")
+	needs.Program(t, "systemd-analyze", "systemd")
 	sets := syscallSets(t)
 	at := map[string]string{"http": port(t), "dns": port(t), "admin": port(t)}
 	master, control := t.TempDir(), port(t)

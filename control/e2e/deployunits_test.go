@@ -12,13 +12,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // TestDeployUnits has systemd check the units, and say how exposed the services
 // would be, from 0 to 10.
 func TestDeployUnits(t *testing.T) {
 	t.Parallel()
-	need(t, "systemd-analyze", "systemd")
+	needs.Program(t, "systemd-analyze", "systemd")
 	units, err := filepath.Glob(filepath.Join(deploy, "systemd", "waypost-*"))
 	if err != nil || len(units) < 5 {
 		t.Fatalf("%v, %v", units, err)
@@ -70,8 +72,8 @@ func TestDeployUnitsBelong(t *testing.T) {
 // these sockets, their addresses would be in use.
 func TestDeploySockets(t *testing.T) {
 	t.Parallel()
-	need(t, "systemd-socket-activate", "systemd")
-	need(t, "dig", "bind9-dnsutils")
+	needs.Program(t, "systemd-socket-activate", "systemd")
+	needs.Program(t, "dig", "bind9-dnsutils")
 	for name, units := range map[string][]string{"streams": {"http", "dns"}, "packets": {"dns-udp"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // A redirector is a program with an export of ours: its configuration, in which
@@ -100,12 +102,8 @@ sub vcl_synth {
 // them to the mirror of its country; to none that lacks something.
 func TestExports(t *testing.T) {
 	t.Parallel()
-	master := t.TempDir()
-	file(t, "a disc", master, "43/iso/disc.iso")
-	p := newPlane(t, master, "")
-	p.world(t)
-	p.scan(t)
-	de, us, half := serve(t, copyTree(t, master), nil), serve(t, copyTree(t, master), nil), serve(t, copyTree(t, master), nil)
+	p := discPlane(t)
+	de, us, half := serve(t, copyTree(t, p.master), nil), serve(t, copyTree(t, p.master), nil), serve(t, copyTree(t, p.master), nil)
 	remove(t, half.dir, "43/iso")
 	p.host(t, "de", []string{de.url}, "country=DE")
 	p.host(t, "us", []string{us.url}, "country=US")
@@ -113,7 +111,7 @@ func TestExports(t *testing.T) {
 	p.crawl(t, "de", "us", "half")
 	for _, r := range redirectors {
 		t.Run(r.program, func(t *testing.T) {
-			need(t, r.program, r.debian)
+			needs.Program(t, r.program, r.debian)
 			address := r.start(t, p)
 			for range 10 {
 				wantLocation(t, address, disc+"?cc=DE", de.url+"/43/iso/disc.iso")
@@ -166,12 +164,8 @@ func wantLocation(t *testing.T, address, path string, urls ...string) {
 // TestSnapshotDiff compares what an edge keeps with what is published then.
 func TestSnapshotDiff(t *testing.T) {
 	t.Parallel()
-	master := t.TempDir()
-	file(t, "a disc", master, "43/iso/disc.iso")
-	p := newPlane(t, master, "")
-	p.world(t)
-	p.scan(t)
-	m := serve(t, copyTree(t, master), nil)
+	p := discPlane(t)
+	m := serve(t, copyTree(t, p.master), nil)
 	p.host(t, "m", []string{m.url}, "country=DE")
 	p.crawl(t, "m")
 	e := p.edge(t)
@@ -184,7 +178,7 @@ func TestSnapshotDiff(t *testing.T) {
 	p.settled(t)
 	p.ctl(t, "host", "set", "s/m", "country=GB")
 	p.host(t, "new", []string{"http://new.test/os"})
-	file(t, "another disc", master, "44/iso/disc.iso")
+	file(t, "another disc", p.master, "44/iso/disc.iso")
 	p.scan(t)
 	p.ctl(t, "publish", "--wait", "20s")
 	p.settled(t)

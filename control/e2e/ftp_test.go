@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // TestFTP crawls a host that has nothing but FTP, by a real server. Its clients
 // are people whose mirrorlist asks for it.
 func TestFTP(t *testing.T) {
 	t.Parallel()
-	need(t, "vsftpd", "vsftpd")
+	needs.Program(t, "vsftpd", "vsftpd")
 	master := t.TempDir()
 	file(t, `<?xml version="1.0"?><repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>1</revision></repomd>`, master, "43/repodata/repomd.xml")
 	for i := range 10 {

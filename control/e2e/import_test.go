@@ -27,12 +27,8 @@ func contains(text string, parts ...string) bool {
 // runs, crawls and publishes them, and asks an edge.
 func TestImportMirrorbits(t *testing.T) {
 	t.Parallel()
-	master := t.TempDir()
-	file(t, "a disc", master, "43/iso/disc.iso")
-	p := newPlane(t, master, "")
-	p.world(t)
-	p.scan(t)
-	m := serve(t, copyTree(t, master), nil)
+	p := discPlane(t)
+	m := serve(t, copyTree(t, p.master), nil)
 	shown := file(t, fmt.Sprintf("Mirror: fr1\nHttpURL: %s/\nCountryCodes: FR BE\nASNum: 16276\nEnabled: true\n\n"+
 		"Mirror: uk1\nHttpURL: http://uk1.test/\nCountryCodes: UK\nEnabled: true\n", m.url), p.dir, "shown.txt")
 	importing := []string{"import", "mirrorbits", shown, "-c", filepath.Join(p.dir, "control.yaml"), "--site", "s", "--category", "os", "--path", "pub/os"}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waypost/waypost/control/internal/needs"
 	"github.com/waypost/waypost/control/store/storetest"
 	"github.com/waypost/waypost/control/web"
 )
@@ -19,7 +20,7 @@ import (
 // publishes: what it said to have kept is kept, and the edge answers meanwhile.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	need(t, "rsync", "rsync")
+	needs.Program(t, "rsync", "rsync")
 	master := t.TempDir()
 	file(t, "a disc", master, "43/iso/disc.iso")
 	for i := range 300 {

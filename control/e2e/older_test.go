@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // TestOlderMetadata has a mirror with the metadata of yesterday, which is a live
@@ -15,7 +17,7 @@ import (
 func TestOlderMetadata(t *testing.T) {
 	t.Parallel()
 	for program, debian := range map[string]string{"rpmbuild": "rpm", "createrepo_c": "createrepo-c", "dnf": "dnf"} {
-		need(t, program, debian)
+		needs.Program(t, program, debian)
 	}
 	master := t.TempDir()
 	addPackage(t, master, "hello", 2*time.Hour)

@@ -38,6 +38,17 @@ func newPlane(t *testing.T, master, more string) *plane {
 	return p
 }
 
+// discPlane starts a control plane that has scanned a master with a disc.
+func discPlane(t *testing.T) *plane {
+	t.Helper()
+	master := t.TempDir()
+	file(t, "a disc", master, "43/iso/disc.iso")
+	p := newPlane(t, master, "")
+	p.world(t)
+	p.scan(t)
+	return p
+}
+
 // configure writes the configuration: nothing but the first scan comes by
 // itself, and files have their hash at once, though they were just written.
 func (p *plane) configure(t *testing.T, more string) {
@@ -154,26 +165,34 @@ func (p *plane) key(t *testing.T) string {
 }
 
 // edge makes a token and starts an edge with it.
-func (p *plane) edge(t *testing.T) *edge {
+func (p *plane) edge(t *testing.T) *edge { t.Helper(); return p.edgeWith(t, "") }
+
+// edgeWith does the same, and adds more to the edge's configuration.
+func (p *plane) edgeWith(t *testing.T, more string) *edge {
 	t.Helper()
-	dir := t.TempDir()
-	e := &edge{address: port(t), dir: dir}
-	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(dir, "edge.token"))
-	config := file(t, fmt.Sprintf(`edge:
+	e := &edge{address: port(t), dir: t.TempDir()}
+	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(e.dir, "edge.token"))
+	file(t, fmt.Sprintf(`edge:
   name: edge1
   data_dir: data
   source:
     control: {url: "http://%s", token_file: edge.token, public_keys: [%q]}
   http: {listen: [%q], trusted_proxies: ["127.0.0.0/8"]}
-`, p.address, p.key(t), e.address), dir, "edge.yaml")
-	e.process = start(t, waypost, "run", "-c", config)
+%s`, p.address, p.key(t), e.address, more), e.dir, "edge.yaml")
+	e.start(t)
+	return e
+}
+
+// start starts the process and waits until it answers.
+func (e *edge) start(t *testing.T) {
+	t.Helper()
+	e.process = start(t, waypost, "run", "-c", filepath.Join(e.dir, "edge.yaml"))
 	until(t, 20*time.Second, "the edge answers", func() bool {
 		if !e.process.running() {
 			t.Fatalf("the edge ended:\n%s", e.process.text())
 		}
 		return answers(e.address)
 	})
-	return e
 }
 
 // outside is a client in nobody's netblock.

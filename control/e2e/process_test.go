@@ -19,18 +19,6 @@ import (
 // waypost is the binary that make e2e builds.
 const waypost = "../../bin/waypost"
 
-// need ends the test where a program is not installed: in CI by failing it.
-func need(t *testing.T, program, debian string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("want %s: apt-get install %s", program, debian)
-	}
-	t.Skipf("want %s: apt-get install %s", program, debian)
-}
-
 // command prepares a program that ends with the test, or after a minute.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
@@ -83,6 +71,14 @@ func start(t *testing.T, name string, args ...string) *daemon {
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	d.watch(t)
+	return d
+}
+
+// watch waits for the end of a daemon that has started, and kills it when the
+// test ends.
+func (d *daemon) watch(t *testing.T) {
+	t.Helper()
 	go func() {
 		_ = d.cmd.Wait() // how it ended is of no interest
 		close(d.over)
@@ -93,7 +89,6 @@ func start(t *testing.T, name string, args ...string) *daemon {
 			t.Logf("%s, process %d:\n%s", d.name, d.cmd.Process.Pid, d.text())
 		}
 	})
-	return d
 }
 
 // Write keeps what the daemon says.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // A private host's own client, and its URL.
@@ -18,11 +20,8 @@ const (
 // private one, of which nothing is known yet.
 func private(t *testing.T) (p *plane, public *mirror, e *edge) {
 	t.Helper()
-	master := t.TempDir()
-	file(t, "a disc", master, "43/iso/disc.iso")
-	p, public = newPlane(t, master, ""), serve(t, copyTree(t, master), nil)
-	p.world(t)
-	p.scan(t)
+	p = discPlane(t)
+	public = serve(t, copyTree(t, p.master), nil)
 	p.host(t, "public", []string{public.url})
 	p.host(t, "private", []string{privateURL}, "private=true", "netblocks=192.0.2.0/24")
 	p.crawl(t, "public")
@@ -49,9 +48,9 @@ func wantListed(t *testing.T, e *edge, public *mirror) {
 // same programs: bzip2, base64, tr and curl.
 func TestReportMirror(t *testing.T) {
 	t.Parallel()
-	need(t, "bash", "bash")
-	need(t, "bzip2", "bzip2")
-	need(t, "curl", "curl")
+	needs.Program(t, "bash", "bash")
+	needs.Program(t, "bzip2", "bzip2")
+	needs.Program(t, "curl", "curl")
 	p, public, e := private(t)
 	p.ctl(t, "password", "site", "s", "-f", file(t, "word-of-the-site", p.dir, "password"))
 

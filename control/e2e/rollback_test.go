@@ -9,21 +9,25 @@ import (
 	"time"
 )
 
+// twoMirrors starts a control plane with mirrors a and b, and an edge that sends
+// clients to both.
+func twoMirrors(t *testing.T) (p *plane, a, b *mirror, e *edge) {
+	t.Helper()
+	p = discPlane(t)
+	a, b = serve(t, copyTree(t, p.master), nil), serve(t, copyTree(t, p.master), nil)
+	p.host(t, "a", []string{a.url})
+	p.host(t, "b", []string{b.url})
+	p.crawl(t, "a", "b")
+	e = p.edge(t)
+	wantSent(t, e, disc, a.url, b.url)
+	return p, a, b, e
+}
+
 // TestRollback publishes an old snapshot again: it lasts until a publication is
 // asked for.
 func TestRollback(t *testing.T) {
 	t.Parallel()
-	master := t.TempDir()
-	file(t, "a disc", master, "43/iso/disc.iso")
-	p := newPlane(t, master, "")
-	p.world(t)
-	p.scan(t)
-	a, b := serve(t, copyTree(t, master), nil), serve(t, copyTree(t, master), nil)
-	p.host(t, "a", []string{a.url})
-	p.host(t, "b", []string{b.url})
-	p.crawl(t, "a", "b")
-	e := p.edge(t)
-	wantSent(t, e, disc, a.url, b.url)
+	p, a, b, e := twoMirrors(t)
 	old := p.settled(t)
 
 	p.ctl(t, "host", "set", "s/a", "user_active=false")
@@ -45,17 +49,7 @@ func TestRollback(t *testing.T) {
 // then has at once.
 func TestLongPoll(t *testing.T) {
 	t.Parallel()
-	master := t.TempDir()
-	file(t, "a disc", master, "43/iso/disc.iso")
-	p := newPlane(t, master, "")
-	p.world(t)
-	p.scan(t)
-	a, b := serve(t, copyTree(t, master), nil), serve(t, copyTree(t, master), nil)
-	p.host(t, "a", []string{a.url})
-	p.host(t, "b", []string{b.url})
-	p.crawl(t, "a", "b")
-	e := p.edge(t)
-	wantSent(t, e, disc, a.url, b.url)
+	p, _, b, e := twoMirrors(t)
 	p.settled(t)
 	<-time.After(34 * time.Second)
 	p.ctl(t, "host", "set", "s/a", "user_active=false")

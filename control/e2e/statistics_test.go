@@ -34,31 +34,12 @@ func TestStatistics(t *testing.T) {
 	p.crawl(t, "m1")
 	p.settled(t)
 
-	dir, http, names := t.TempDir(), port(t), port(t)
-	p.ctl(t, "token", "make", "edge1", "--edge", "edge1", "--to", filepath.Join(dir, "edge.token"))
-	config := file(t, fmt.Sprintf(`edge:
-  name: edge1
-  data_dir: data
-  source:
-    control: {url: "http://%s", token_file: edge.token, public_keys: [%q]}
-  statistics: {every: 1s}
-  http: {listen: [%q], trusted_proxies: ["127.0.0.0/8"]}
+	names := port(t)
+	e := p.edgeWith(t, fmt.Sprintf(`  statistics: {every: 1s}
   dns:
     listen: [%q]
     zones: [{name: m.test, ns: {ns1.m.test: [127.0.0.1]}, mirrors: [{name: "@", path: pub/os}]}]
-`, p.address, p.key(t), http, names), dir, "edge.yaml")
-	e := &edge{address: http}
-	run := func() {
-		t.Helper()
-		e.process = start(t, waypost, "run", "-c", config)
-		until(t, 20*time.Second, "the edge answers", func() bool {
-			if !e.process.running() {
-				t.Fatalf("the edge ended:\n%s", e.process.text())
-			}
-			return answers(http)
-		})
-	}
-	run()
+`, names))
 	want := map[string]int64{}
 	ask := func(times int) {
 		t.Helper()
@@ -94,12 +75,12 @@ func TestStatistics(t *testing.T) {
 
 	p.process.kill()
 	ask(7)
-	box := filepath.Join(dir, "data", "statistics")
+	box := filepath.Join(e.dir, "data", "statistics")
 	until(t, 20*time.Second, "what was counted meanwhile is on disk", func() bool {
 		return cmp.Equal(waiting(t, box), map[string]int64{"redirect": 7, "mirrorlist": 7, "dns": 7})
 	})
 	e.process.kill()
-	run()
+	e.start(t)
 	ask(2)
 	p.start(t)
 	until(t, 40*time.Second, "all counts arrive", func() bool { return cmp.Equal(counts("kind"), want) })

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 const (
@@ -24,7 +26,7 @@ func TestWholeWay(t *testing.T) {
 	for program, debian := range map[string]string{
 		"rpmbuild": "rpm", "createrepo_c": "createrepo-c", "rsync": "rsync", "nginx": "nginx-light", "dnf": "dnf",
 	} {
-		need(t, program, debian)
+		needs.Program(t, program, debian)
 	}
 	master := t.TempDir()
 	addPackage(t, master, "hello", 2*time.Hour)
