@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+
+	"github.com/waypost/waypost/edge/snapshot/wire/durable"
 )
 
 // A keptDocument is what --output writes and --input reads: what was found, and
@@ -36,21 +37,7 @@ func (d *document) writeFound(name string) error {
 	if err != nil {
 		return fmt.Errorf("encoding what was found: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".report-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return durable.WriteFile(name, append(data, '\n'), 0o600)
 }
 
 // readFound reads what an earlier run found of the categories of the

@@ -12,7 +12,7 @@ import (
 // A caller is whom a token speaks for.
 type caller struct {
 	token *registry.Token
-	user  *registry.User // nil for edges
+	user  *registry.User // nil for edges and hosts
 	at    time.Time      // when the request came
 }
 

@@ -4,28 +4,31 @@
 //	GET              /v1/{kind}                  objects of the registry, without their secrets
 //	GET PUT PATCH DELETE /v1/{kind}/{key}        one of them; ETag and If-Match carry its revision
 //	POST             /v1/tokens                  a new token; its secret is told once
-//	POST             /v1/actions/{action}        crawl, scan, publish, rollback, password
-//	GET              /v1/status, /v1/audit, /v1/jobs, /v1/snapshots
+//	POST             /v1/actions/{action}        crawl, scan, publish, rollback, password, pull-secret,
+//	                                             announce, release-move, release-archive, expire-metadata
+//	GET              /v1/status, /v1/audit, /v1/jobs, /v1/crawls, /v1/propagation, /v1/release-status, /v1/snapshots
 //	GET              /v1/snapshot/manifest       for edges: what is published, with a long poll
 //	GET              /v1/snapshot/sections/{sha256}
 //	GET              /v1/exports/{format}        what is published, in the words of other programs
-//	GET POST         /v1/statistics              what edges counted
+//	POST             /v1/statistics              what an edge counted
+//	GET              /v1/statistics              what all edges counted
 //	POST             /v1/checkin, /xmlrpc        for mirrors, answered by control/checkin
 //	GET              /healthz, /readyz, /openapi.json
 //
-// All routes are lines of one table, from which the mux, the rights and the
-// OpenAPI document are made.
+// All these routes are lines of one table, from which the mux, the rights and the
+// OpenAPI document are made. Everything else is for [Config.Pages].
 //
-// A request goes through authentication (a bearer token, known by its hash),
-// the scope of its route, and the authority of whom the token speaks for:
+// A request goes through authentication (a bearer token, known by its hash, or a
+// session of [Inside]), the scope of its route, and the authority of whom the token speaks for:
 // administrators may do everything, others see and change what the sites that
 // they administer need. What the caller may not see is not there. An error is
 // {"error": "…"}, with "problems" where a document is wrong:
 //
 //	422 {"error": "…", "problems": [{"key": "carries[0].category", "text": "no category has the name \"oz\""}]}
 //
-// Nothing is kept between requests but the manifest that was published last;
-// each reads the registry as the store has it, which costs a small query.
+// Each request reads the registry as the store has it, which costs a small query.
+// What is kept between requests is the manifest that was published last, the
+// exports of it that are not large, and for a while how far metadata has got.
 package web
 
 import (
@@ -64,8 +67,9 @@ type Config struct {
 	Pages func(Inside) http.Handler
 
 	// Applications is told of a site or host that begins to wait for approval, and
-	// of one that no longer does, with who did it. It must return soon. Nil:
-	// nobody is told.
+	// of one whose wait is over since it was approved or rejected, with who did
+	// that; of one that is deleted it is not. It must return soon. Nil: nobody is
+	// told.
 	Applications func(ctx context.Context, o registry.Object, who string)
 
 	// Log gets a line for each change and for what goes wrong. Nil: nothing is logged.
