@@ -67,6 +67,11 @@ type Options struct {
 	// whether this edge is the last one cannot be told.
 	Others func() []Other
 
+	// Drained reports whether operators drained this edge in the cluster: then
+	// it is as if they had drained all prefixes, except that those that no other
+	// edge announces stay until one does. Nil: there is no cluster.
+	Drained func() bool
+
 	// Data is when the snapshot in use was made; zero: none is.
 	Data func() time.Time
 
@@ -270,11 +275,12 @@ func (k *Keeper) decide(now time.Time) (gone bool) {
 	if k.Others != nil {
 		others = k.Others()
 	}
+	drained := k.Drained != nil && k.Drained()
 	order := speaker.Order{Generation: k.Generation, Sessions: k.sessions}
 	gone = k.leaving
 	for _, p := range k.Config.Prefixes {
 		m := k.machines[p]
-		if m.step(now, k.outlook(p, others)) {
+		if m.step(now, k.outlook(p, others, drained)) {
 			k.Log.Warn("anycast", "prefix", p, "state", m.state, "reason", m.reason)
 		}
 		if k.leaving && m.state != Draining {
@@ -290,8 +296,11 @@ func (k *Keeper) decide(now time.Time) (gone bool) {
 }
 
 // outlook returns what else counts for a prefix.
-func (k *Keeper) outlook(p netip.Prefix, others []Other) outlook {
+func (k *Keeper) outlook(p netip.Prefix, others []Other, drained bool) outlook {
 	o := outlook{wish: k.wishes.of(p), last: k.Others != nil && !k.wishes.forced(p)}
+	if drained && o.wish == run {
+		o.wish = yield
+	}
 	if k.leaving {
 		o.wish, o.last = leave, false
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,6 +220,40 @@ func TestLastIsNotDrained(t *testing.T) {
 		b.after(3*time.Minute, v4.String())
 		b.stop() // the process must end all the same
 		b.after(3 * time.Minute)
+		b.end()
+	})
+}
+
+// TestDrainedInCluster: that order and those of operators here do not undo one
+// another, and what nobody else announces stays.
+func TestDrainedInCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var drained atomic.Bool
+		b := setUp(t, func(o *Options) {
+			o.Drained = drained.Load
+			o.Others = func() []Other { return []Other{{Name: "edge2", Announces: []netip.Prefix{v4}}} }
+		})
+		b.after(both, v4.String(), v6.String())
+		drained.Store(true)
+		b.after(time.Second, v4.String()+" drains", v6.String()+" drains")
+		b.after(b.Config.Drain.Wait, v6.String()+" drains")
+		if s := b.Status().Prefixes[0]; s.State != "maintenance" || s.Reason != "the edge is drained in the cluster" || s.Drained {
+			t.Errorf("%+v", s)
+		}
+		if err := b.Resume(); err != nil {
+			t.Error(err)
+		}
+		b.after(time.Second, v6.String()+" drains")
+		if err := b.Drain(false, v4); err != nil {
+			t.Error(err)
+		}
+		drained.Store(false)
+		b.after(time.Second, v6.String())
+		if err := b.Resume(v4); err != nil {
+			t.Error(err)
+		}
+		b.after(time.Second, v4.String(), v6.String())
+		b.stop()
 		b.end()
 	})
 }

@@ -33,13 +33,17 @@ type wish uint8
 const (
 	run   wish = iota // announce what answers
 	drain             // drain, and stay out until resumed
+	yield             // drain, and stay out while the edge is drained in the cluster
 	leave             // drain, for the process is told to stop
 )
 
 // why says what a wish is to people.
 func (w wish) why() string {
-	if w == leave {
+	switch w {
+	case leave:
 		return "the edge was told to stop"
+	case yield:
+		return "the edge is drained in the cluster"
 	}
 	return "taken out by an operator"
 }

@@ -75,7 +75,7 @@ func (k *Keeper) Drain(force bool, prefixes ...netip.Prefix) error {
 		others = k.Others()
 	}
 	for _, p := range prefixes {
-		if k.outlook(p, others).last && !force && k.machines[p].state == Up {
+		if k.outlook(p, others, false).last && !force && k.machines[p].state == Up {
 			err = errors.Join(err, fmt.Errorf("draining %s: %w", p, ErrLast))
 		}
 	}

@@ -88,7 +88,7 @@ func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "leaving: told to stop", http.StatusServiceUnavailable)
 		return
 	}
-	if c := n.peers.cluster(); c != nil && c.Drained() {
+	if n.isDrained() {
 		http.Error(w, "drained: by order of an operator", http.StatusServiceUnavailable)
 		return
 	}

@@ -92,11 +92,12 @@ func (n *Node) newKeeper() error {
 		return err
 	}
 	var others func() []anycast.Other
+	var drained func() bool
 	if n.config.Cluster != nil {
-		others = n.otherEdges
+		others, drained = n.otherEdges, n.isDrained
 	}
 	n.keeper, err = anycast.New(anycast.Options{
-		Others: others,
+		Others: others, Drained: drained,
 		Config: n.config.Anycast.WithDefaults(n.config.services()),
 		Check:  n.checkService, Data: n.dataMade, Log: n.log,
 		Speaker:    &speaker.Client{Socket: socket, Command: []string{program, "anycast-speaker", socket}, Output: output},

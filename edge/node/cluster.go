@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +43,14 @@ type peers struct {
 // cluster returns this edge's part in the cluster; nil: none is configured, or
 // the process before has yet to leave it to this one.
 func (p *peers) cluster() *cluster.Cluster { return p.at.Load() }
+
+// isDrained reports whether operators drained this edge in the cluster.
+func (n *Node) isDrained() bool {
+	if c := n.peers.cluster(); c != nil {
+		return c.Drained()
+	}
+	return n.before.Drained
+}
 
 // isAlone reports whether no other process of this edge is there.
 func (n *Node) isAlone() bool {
@@ -88,6 +98,13 @@ func (n *Node) newCluster() error {
 	}
 	o := cluster.Options{
 		Config: *n.config.Cluster, Name: n.config.Name, Program: Version(), Log: n.log, Decided: n.decided,
+		Before: n.before.Down,
+	}
+	if dir := n.config.DataDir; dir != "" {
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return err
+		}
+		o.File = filepath.Join(dir, "drains.json")
 	}
 	settings := probe.Config{}
 	if n.prober != nil {
@@ -146,7 +163,7 @@ func (n *Node) introduce(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		m := cluster.Meta{Leaving: n.leaving.Load() || n.peers.cluster().Drained()}
+		m := cluster.Meta{Leaving: n.leaving.Load() || n.isDrained()}
 		if v := n.engine.View(); v != nil {
 			m.Snapshot, m.Data = v.Index.Version(), v.Index.Created()
 		}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -163,4 +164,20 @@ func TestClusterConfig(t *testing.T) {
 			t.Errorf("%s: %v, want %q", x.replaced, err, x.want)
 		}
 	}
+}
+
+// TestDrainedOverRestart: an edge that is drained is so after a restart, too.
+func TestDrainedOverRestart(t *testing.T) {
+	config := strings.Replace(clusterConfig, "name: alone", fmt.Sprintf("name: alone\n  data_dir: %q", filepath.Join(t.TempDir(), "data")), 1)
+	t.Run("before", func(t *testing.T) {
+		admin := startClustered(t, config)
+		if code, text := askAdmin(t, http.MethodPost, admin, "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}}); code != 200 {
+			t.Error(text)
+		}
+	})
+	t.Run("after", func(t *testing.T) {
+		if code, text := askAdmin(t, http.MethodGet, startClustered(t, config), "/readyz", nil); code != 503 || !strings.Contains(text, "drained") {
+			t.Errorf("%d %s", code, text)
+		}
+	})
 }

@@ -118,7 +118,7 @@ type drainFlags struct {
 	askFlags
 
 	Name string `arg:"" help:"The mirror's name, or with --edge the edge's."`
-	Edge bool   `help:"It is an edge: its votes do not count, and it is not ready."`
+	Edge bool   `help:"It is an edge: its votes do not count, it is not ready, and its anycast prefixes are drained."`
 }
 
 // query returns the parameters.

@@ -29,9 +29,10 @@ type legacy struct {
 	Anycast []anycast.Inheritance `json:"anycast"`
 
 	// Failing is what this edge's probes see fail, Down what the cluster has
-	// decided.
+	// decided, Drained whether this edge is drained in it.
 	Failing []health.Target `json:"failing"`
 	Down    []health.Target `json:"down"`
+	Drained bool            `json:"drained"`
 
 	// Secrets sign DNS cookies.
 	Secrets wire.Secrets `json:"secrets"`
@@ -59,7 +60,7 @@ func (n *Node) inherit() {
 
 // bequeath returns what the next process is told.
 func (n *Node) bequeath() ([]byte, error) {
-	l := legacy{Generation: n.before.Generation}
+	l := legacy{Generation: n.before.Generation, Drained: n.isDrained()}
 	if n.keeper != nil {
 		l.Generation, l.Anycast = n.keeper.Generation, n.keeper.Leave()
 	}
