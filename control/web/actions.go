@@ -122,12 +122,9 @@ func (s *server) crawl(c *call) error {
 		problems = append(problems, snapshot.Problem{File: "crawl", Key: "host", Text: fmt.Sprintf("no host has the name %.80q", a.Host)})
 		return problems
 	}
-	categories := []string{a.Category}
+	keys := []string{a.Host + " " + a.Category}
 	if a.Category == "" {
-		categories = nil
-		for _, carry := range h.Carries {
-			categories = append(categories, carry.Category)
-		}
+		keys = crawlKeys(h)
 	} else if carried(h, a.Category) == nil {
 		problems = append(problems, snapshot.Problem{File: "crawl", Key: "category", Text: fmt.Sprintf("%s does not carry %.80q", a.Host, a.Category)})
 	}
@@ -136,10 +133,6 @@ func (s *server) crawl(c *call) error {
 	}
 	if a.AcceptLoss && !c.caller.admin() {
 		return fail(http.StatusForbidden, "%s is no administrator: only one may accept a loss", c.caller.name())
-	}
-	keys := make([]string, len(categories))
-	for i, category := range categories {
-		keys[i] = a.Host + " " + category
 	}
 	return s.enqueue(c, JobCrawl, keys, func(key string) any {
 		return Crawl{Host: a.Host, Category: strings.TrimPrefix(key, a.Host+" "), Mode: a.Mode, AcceptLoss: a.AcceptLoss}
