@@ -160,13 +160,13 @@ func (c *Client) do(ctx context.Context, method, u, span string, limit int64) (*
 		if err == nil && a.Status != http.StatusTooManyRequests && a.Status != http.StatusServiceUnavailable {
 			return a, nil
 		}
-		if ctx.Err() != nil || errors.Is(err, ErrRedirect) || errors.Is(err, ErrAddress) || Certificate(err) != "" {
-			return nil, err
-		}
 		wait := time.Second << min(try, 6)
 		if err == nil {
 			wait = max(wait, retryAfter(a.Header))
 			err = fmt.Errorf("%w: status %d", ErrOverloaded, a.Status)
+		}
+		if ctx.Err() != nil || errors.Is(err, ErrRedirect) || errors.Is(err, ErrAddress) || Certificate(err) != "" {
+			return nil, err
 		}
 		if try >= c.config.Retries || wait > c.config.MaxWait {
 			return nil, err

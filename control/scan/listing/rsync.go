@@ -1,6 +1,7 @@
 package listing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func (r Rsync) List(ctx context.Context, f func(Entry) error) (warnings []string
 	if r.URL == "" || strings.HasPrefix(r.URL, "-") {
 		return nil, fmt.Errorf("listing by rsync: want a URL, got %q", r.URL)
 	}
-	ctx, cancel := context.WithTimeout(ctx, or(r.Timeout, defaultTimeout))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.Timeout, defaultTimeout))
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -79,13 +80,13 @@ func (r Rsync) List(ctx context.Context, f func(Entry) error) (warnings []string
 	if err = cmd.Start(); err != nil {
 		return nil, fmt.Errorf("listing %s: %w", r.URL, err)
 	}
-	idle := or(r.Idle, defaultIdle)
+	idle := cmp.Or(r.Idle, defaultIdle)
 	timer := time.AfterFunc(idle, func() { stop(fmt.Errorf("killed after %s: %w", idle, ErrIdle)) })
 	defer timer.Stop()
 
 	entries := 0
 	parseErr := ParseRsync(&watched{out, timer, idle}, func(e Entry) error {
-		if entries++; entries > or(r.MaxEntries, defaultMaxEntries) {
+		if entries++; entries > cmp.Or(r.MaxEntries, defaultMaxEntries) {
 			return fmt.Errorf("more than %d entries", entries-1)
 		}
 		return f(e)
@@ -115,7 +116,7 @@ func (r Rsync) command(ctx context.Context) (*exec.Cmd, *complaints) {
 		args = append(args, "--exclude="+pattern)
 	}
 	args = append(append(args, r.Options...), "--", r.URL)
-	cmd := exec.CommandContext(ctx, or(r.Program, "rsync"), args...) //nolint:gosec // the operator's program; the URL stands behind --
+	cmd := exec.CommandContext(ctx, cmp.Or(r.Program, "rsync"), args...) //nolint:gosec // the operator's program; the URL stands behind --
 	// C: bytes beyond ASCII come escaped; UTC: times do not jump in autumn.
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	if r.Password != "" {
@@ -181,13 +182,4 @@ func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
 	w.timer.Reset(w.idle)
 	return n, err
-}
-
-// or returns v, or otherwise if v is zero.
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
