@@ -1,6 +1,7 @@
 package share
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -77,7 +78,8 @@ func (c *client) get(ctx context.Context, at netip.AddrPort, wait time.Duration,
 	defer response.Body.Close() //nolint:errcheck // only read
 	switch response.StatusCode {
 	case http.StatusOK:
-		return read(response.Body, response.ContentLength, w.most)
+		b, err := read(response.Body, response.ContentLength, w.most)
+		return b, cmp.Or(err, ctx.Err()) // a peer that sees this side hang up may end its answer in due form
 	case http.StatusNotFound:
 		err = errLacks
 	case http.StatusServiceUnavailable:
