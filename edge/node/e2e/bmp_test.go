@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/waypost/waypost/netblock/bgp"
@@ -56,8 +55,7 @@ func TestBMP(t *testing.T) {
 
 func bmpGobgpd(t *testing.T, s *site) *feeder {
 	t.Helper()
-	need(t, "gobgpd", "gobgpd")
-	write(t, s.file("gobgpd.toml"), `
+	return gobgpdWithTable(t, s, `
 [global.config]
 as = 64500
 router-id = "192.0.2.2"
@@ -68,19 +66,6 @@ address = "192.0.2.1"
 port = 11019
 route-monitoring-policy = "local-rib"
 `)
-	s.router.start(t, "gobgpd", "-f", s.file("gobgpd.toml"), "--api-hosts", "127.0.0.1:50051")
-	announce := func(rows announced) {
-		t.Helper()
-		for prefix, path := range rows {
-			args := []string{"gobgp", "global", "rib", "add", "-a", "ipv4", prefix, "aspath", path}
-			if strings.Contains(prefix, ":") {
-				args[5] = "ipv6"
-			}
-			eventually(t, "gobgpd takes a route", func() bool { _, err := s.router.try(t, args...); return err == nil })
-		}
-	}
-	announce(firstTable())
-	return &feeder{s, announce}
 }
 
 // bmpFRR starts an FRR that has its table from a bird beside it.

@@ -23,7 +23,6 @@ hosts:
   - {name: a, asn: 680, addresses: [192.0.2.80, "2001:db8::80"], urls: {os: ["http://a.test/os"]}}
   - {name: b, asn: 553, addresses: [192.0.2.53, "2001:db8::53"], urls: {os: ["http://b.test/os"]}}
   - {name: c, country: FR, addresses: [192.0.2.33, "2001:db8::33"], urls: {os: ["http://c.test/os"]}}
-countries_override: []
 `
 
 const feedConfig = `edge:
@@ -65,7 +64,7 @@ type feeder struct {
 func newFeedSite(t *testing.T, config string) *site {
 	t.Helper()
 	s := newSite(t)
-	write(t, s.file("catalog.yaml"), strings.Replace(feedCatalog, "countries_override: []\n", "", 1))
+	write(t, s.file("catalog.yaml"), feedCatalog)
 	write(t, s.file("md5.txt"), "correct-horse\n")
 	write(t, s.file("edge.yaml"), config)
 	return s
@@ -146,8 +145,14 @@ func feedFRR(t *testing.T, s *site) *feeder {
 // feedGobgpd starts gobgpd with the configuration that operators are given.
 func feedGobgpd(t *testing.T, s *site) *feeder {
 	t.Helper()
+	return gobgpdWithTable(t, s, deployed(t, "feed-gobgpd.toml"))
+}
+
+// gobgpdWithTable starts gobgpd with a configuration, and adds routes.
+func gobgpdWithTable(t *testing.T, s *site, config string) *feeder {
+	t.Helper()
 	need(t, "gobgpd", "gobgpd")
-	write(t, s.file("gobgpd.toml"), deployed(t, "feed-gobgpd.toml"))
+	write(t, s.file("gobgpd.toml"), config)
 	s.router.start(t, "gobgpd", "-f", s.file("gobgpd.toml"), "--api-hosts", "127.0.0.1:50051")
 	announce := func(rows announced) {
 		t.Helper()
@@ -307,7 +312,8 @@ func (s *site) lost(hosts map[string]string) {
 	wantAll(s.t, s.edge.run(s.t, "curl", "-s", "http://127.0.0.1:9090/metrics"), `waypost_bgp_table_stale{peer="192.0.2.2"} 1`)
 	wantAll(s.t, s.edge.run(s.t, "curl", "-s", "http://127.0.0.1:9090/explain?ip=53.1.2.3&path=pub/os/x"), "stale: last right")
 	s.router.run(s.t, "ip", "link", "set", "to-edge", "up")
-	s.edge.run(s.t, "ip", "link", "set", "to-router", "up")
+	eventually(s.t, "the session is back", func() bool { p := s.peer(); return p.State == "established" && !p.Stale })
+	s.wantHosts(hosts)
 }
 
 // TestFeedRefused has sessions that cannot be, and an edge that answers all the

@@ -324,7 +324,7 @@ func (b *feedBench) measureSink() {
 		p := b.sink.start(b.t, strings.Fields(other)...)
 		b.birdc("enable", "sink")
 		time.Sleep(60 * time.Second)
-		pid := childOf(b.t, p)
+		pid := p.pid()
 		lines := strings.Split(strings.TrimSpace(p.log.String()), "\n")
 		b.t.Logf("%s: RSS %d MiB at most, %d in the end, CPU %.1f s\n%s", other, rssOf(b.t, pid, "VmHWM"), rssOf(b.t, pid, "VmRSS"), cpuOf(b.t, pid),
 			strings.Join(lines[max(0, len(lines)-4):], "\n"))
@@ -372,7 +372,7 @@ func (b *feedBench) measureIdle() {
 	t.Helper()
 	b.process = b.edge.start(t, "taskset", "-c", "0", "nice", "-n", "-10", built(t), "run", "-c", b.file("edge.yaml"))
 	eventually(t, "the edge is up", func() bool { return b.host("5.1.2.3") != "" })
-	b.pid, b.asker = childOf(t, b.process), b.helper(b.edge, "TestHelperAsk")
+	b.pid, b.asker = b.process.pid(), b.helper(b.edge, "TestHelperAsk")
 	b.asker.ask("2") // warm
 	t.Logf("idle: RSS %d MiB, %s", rssOf(t, b.pid, "VmRSS"), b.asker.ask("10"))
 }
@@ -426,11 +426,8 @@ func (b *feedBench) measureEdge() {
 	t.Logf("RSS at most %d MiB, now %d MiB", rssOf(t, pid, "VmHWM"), rssOf(t, pid, "VmRSS"))
 }
 
-// childOf returns the process that `ip netns exec` has become.
-func childOf(t *testing.T, p *process) string {
-	t.Helper()
-	return strconv.Itoa(p.cmd.Process.Pid)
-}
+// pid is that of the program, which `ip netns exec` has become.
+func (p *process) pid() string { return strconv.Itoa(p.cmd.Process.Pid) }
 
 // A helper is this test binary in a namespace, where it does a part on command.
 type helper struct {

@@ -110,6 +110,9 @@ type timings struct {
 
 // String gives the middle, the 99th percentile and the worst.
 func (x timings) String() string {
+	if len(x.took) == 0 {
+		return fmt.Sprintf("no answers, %d lost", x.lost)
+	}
 	slices.Sort(x.took)
 	at := func(q float64) time.Duration { return x.took[int(q*float64(len(x.took)-1))].Round(time.Microsecond) }
 	return fmt.Sprintf("%d answers, p50 %s, p99 %s, p99.9 %s, max %s, %d lost", len(x.took), at(.5), at(.99), at(.999), at(1), x.lost)

@@ -275,22 +275,24 @@ func serveOn(t *testing.T, addr string) (stop func()) {
 	return func() { _ = s.Close() }
 }
 
-// TestUpgradeKilled kills processes at random moments of upgrades: what is left
-// answers, or starts again.
+// TestUpgradeKilled kills processes at random moments of upgrades, in turn the
+// old one and the new one: what is left answers, or starts again. While the new
+// one has not taken over, the old one goes on.
 func TestUpgradeKilled(t *testing.T) {
 	l := newLineage(t, "")
 	survived, restarted := 0, 0
-	l.start()
+	old := l.start().Process.Pid
 	for i := range 12 {
-		go func() { _, _, _ = l.upgrade() }() // what it says does not matter
-		timer := time.NewTimer(rand.N(600 * time.Millisecond))
-		<-timer.C
-		if pids := l.processes(); len(pids) > 0 {
-			victim := pids[0] // the old one
-			if i%2 == 1 {
-				victim = pids[len(pids)-1]
-			}
-			_ = syscall.Kill(victim, syscall.SIGKILL)
+		upgraded := make(chan error, 1)
+		go func() { _, _, err := l.upgrade(); upgraded <- err }()
+		victim := old
+		if i%2 == 1 {
+			victim = l.successor(old)
+		}
+		<-time.After(rand.N(300 * time.Millisecond))
+		killed := syscall.Kill(victim, syscall.SIGKILL) == nil
+		if err := <-upgraded; err != nil && victim != old && !slices.Contains(l.processes(), old) {
+			t.Fatalf("neither process is left after a failed upgrade: %v", err)
 		}
 		answers := func() bool { return visitOnce(l.http[0]) == nil && askTCPOnce(l.dns[1]) == nil }
 		eventually(t, "it answers, or nothing is left", func() bool { return answers() || len(l.processes()) == 0 })
@@ -300,10 +302,28 @@ func TestUpgradeKilled(t *testing.T) {
 			if !answers() {
 				t.Fatal("it does not answer")
 			}
-		} else {
+		} else if killed {
 			survived++
 		}
 		eventually(t, "one process is left", func() bool { return len(l.processes()) == 1 && l.ready() })
+		old = l.processes()[0]
 	}
 	t.Logf("of 12 upgrades in which a process was killed, the other one went on after %d, and none was left after %d", survived, restarted)
+	if survived == 0 {
+		t.Error("the other process never went on")
+	}
+}
+
+// successor waits for the process that an upgrade starts, and returns its ID.
+func (l *lineage) successor(old int) (pid int) {
+	l.t.Helper()
+	eventually(l.t, "there is a new process", func() bool {
+		for _, pid = range l.processes() {
+			if pid != old {
+				return true
+			}
+		}
+		return false
+	})
+	return pid
 }

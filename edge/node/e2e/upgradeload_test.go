@@ -140,11 +140,7 @@ func (l *load) keepAlive(k *clients, addr string, wait func() bool) {
 }
 
 func dial(network, addr string) (net.Conn, error) {
-	c, err := net.DialTimeout(network, addr, patience)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return net.DialTimeout(network, addr, patience)
 }
 
 func visitOnce(addr string) error {
