@@ -64,7 +64,7 @@ func plot(title string, curves []curve) []byte {
 			}
 		}
 		fmt.Fprintf(&b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/><text x="%d" y="%d" fill="%s">%s</text>
-`, strings.TrimSpace(points.String()), colour, left+330, top+height-60+18*i, colour, c.name)
+`, strings.TrimSpace(points.String()), colour, left+420, top+height-60+18*i, colour, c.name)
 	}
 	b.WriteString("</svg>\n")
 	return []byte(b.String())
