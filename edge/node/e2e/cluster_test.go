@@ -345,10 +345,11 @@ func (f *fleet) link(e *clusterEdge, state string) {
 }
 
 // TestCluster has the figures by default settings, an interval of 30
-// seconds and timings for wide areas: a mirror that dies is gone from all answers of all edges within 15
-// seconds, and back within 60 after it has recovered.
+// seconds and timings for wide areas: a mirror that dies is gone from all
+// answers of all edges within 15 seconds, and back within 60 after it has
+// recovered.
 func TestCluster(t *testing.T) {
-	f := newFleet(t, "interval: 30s, timeout: 3s")
+	f := newFleet(t, "interval: 30s, timeout: 3s", "wan")
 	f.mirrors[3].down()
 	t.Log("refuses: gone after", f.gone(15*time.Second, f.edges, 3))
 	then := time.Now()
@@ -372,7 +373,7 @@ func TestCluster(t *testing.T) {
 // TestClusterTrouble has networks that fail in several ways, with an interval
 // of 5 seconds and edges that are soon found to be gone.
 func TestClusterTrouble(t *testing.T) {
-	f := newFleet(t, "interval: 5s, timeout: 3s")
+	f := newFleet(t, "interval: 5s, timeout: 3s", "lan")
 	cut, rest := f.edges[6], f.edges[:6]
 
 	t.Log("one edge is cut off: it abstains, and nothing changes")
