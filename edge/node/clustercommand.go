@@ -70,10 +70,10 @@ func memberState(m *cluster.Member) string {
 	switch {
 	case !m.Alive:
 		return "gone"
-	case m.Leaving:
-		return "leaving"
 	case m.Drained:
 		return "drained"
+	case m.Leaving:
+		return "leaving"
 	case !m.Probes:
 		return "alive, without a vote"
 	}

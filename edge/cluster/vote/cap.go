@@ -24,36 +24,38 @@ type area struct {
 // A count is of targets.
 type count struct{ all, taken int }
 
+// A Place is a country and a continent, under a cap.
+type Place [2]*[health.Kinds]count
+
 // NewCap returns a cap of a share of all targets, from 0 to 1.
 func NewCap(share float64) *Cap { return &Cap{share, map[area]*[health.Kinds]count{}} }
 
-// of returns the counts of a country and a continent.
-func (c *Cap) of(country geo.Country, continent geo.Continent) (counts [2]*[health.Kinds]count) {
+// At returns a place.
+func (c *Cap) At(country geo.Country, continent geo.Continent) (p Place) {
 	for i, at := range [2]area{{false, country}, {true, continent}} {
-		if counts[i] = c.areas[at]; counts[i] == nil {
-			counts[i] = &[health.Kinds]count{}
-			c.areas[at] = counts[i]
+		if p[i] = c.areas[at]; p[i] == nil {
+			p[i] = &[health.Kinds]count{}
+			c.areas[at] = p[i]
 		}
 	}
-	return counts
+	return p
 }
 
 // Add counts a target that is there.
-func (c *Cap) Add(country geo.Country, continent geo.Continent, k health.Kind) {
-	for _, counts := range c.of(country, continent) {
+func (p Place) Add(k health.Kind) {
+	for _, counts := range p {
 		counts[k].all++
 	}
 }
 
-// Take reports whether one more target may be down, and counts it if so.
-func (c *Cap) Take(country geo.Country, continent geo.Continent, k health.Kind) bool {
-	at := c.of(country, continent)
-	for _, counts := range at {
+// Take reports whether one more target there may be down, and counts it if so.
+func (c *Cap) Take(p Place, k health.Kind) bool {
+	for _, counts := range p {
 		if n := counts[k]; n.all >= capLeast && float64(n.taken+1) > c.share*float64(n.all) {
 			return false
 		}
 	}
-	for _, counts := range at {
+	for _, counts := range p {
 		counts[k].taken++
 	}
 	return true

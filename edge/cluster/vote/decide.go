@@ -140,12 +140,12 @@ func Decide(q *Question) Decision {
 	limit, known := NewCap(q.MaxDown), voters{}
 	for i := range q.Hosts {
 		h := &q.Hosts[i]
-		out := q.drained(h.Name, false)
+		out, at := q.drained(h.Name, false), limit.At(h.Country, h.Continent)
 		for k, f := range q.poll(h, known) {
 			if !h.Kinds[k] {
 				continue
 			}
-			limit.Add(h.Country, h.Continent, health.Kind(k))
+			at.Add(health.Kind(k))
 			if f.Votes == 0 {
 				d.Unseen++
 			}
@@ -154,7 +154,7 @@ func Decide(q *Question) Decision {
 				d.Drained = append(d.Drained, f.Target)
 				d.Down = append(d.Down, f.Target)
 			case f.Down(q.Fall, q.Before != nil && q.Before(f.Target)):
-				against = append(against, finding{f, h})
+				against = append(against, finding{f, at})
 			}
 		}
 	}
@@ -162,11 +162,11 @@ func Decide(q *Question) Decision {
 	return d
 }
 
-// A finding is one with the host, for the cap.
+// A finding is one with the host's place, for the cap.
 type finding struct {
 	Finding
 
-	host *Host
+	at Place
 }
 
 // limit calls down what votes are against, as far as the cap leaves room:
@@ -177,7 +177,7 @@ func (d *Decision) limit(against []finding, limit *Cap) {
 	})
 	for i := range against {
 		f := &against[i]
-		if limit.Take(f.host.Country, f.host.Continent, f.Target.Kind()) {
+		if limit.Take(f.at, f.Target.Kind()) {
 			d.Down = append(d.Down, f.Target)
 		} else {
 			d.Kept = append(d.Kept, f.Target)

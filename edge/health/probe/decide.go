@@ -118,7 +118,7 @@ func (p *Prober) admit() map[*target]bool {
 	limit := vote.NewCap(p.config.MaxDown)
 	for _, t := range p.targets {
 		if t.exists() {
-			limit.Add(t.plan.country, t.plan.continent, t.kind())
+			limit.At(t.plan.country, t.plan.continent).Add(t.kind())
 		}
 		if t.failing {
 			failing = append(failing, t)
@@ -130,7 +130,7 @@ func (p *Prober) admit() map[*target]bool {
 	admitted := make(map[*target]bool, len(failing))
 	capped := [health.Kinds]int{}
 	for _, t := range failing {
-		if limit.Take(t.plan.country, t.plan.continent, t.kind()) {
+		if limit.Take(limit.At(t.plan.country, t.plan.continent), t.kind()) {
 			admitted[t] = true
 		} else {
 			capped[t.kind()]++
