@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
@@ -110,6 +111,9 @@ func (c *Cluster) saveNow() {
 	}
 	now := time.Now()
 	text, err := encodeOrders(now, c.council.orders(now))
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(c.File), 0o750)
+	}
 	if err == nil {
 		err = durable.WriteFile(c.File, text, 0o600)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -101,9 +100,6 @@ func (n *Node) newCluster() error {
 		Before: n.before.Down,
 	}
 	if dir := n.config.DataDir; dir != "" {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return err
-		}
 		o.File = filepath.Join(dir, "drains.json")
 	}
 	settings := probe.Config{}
