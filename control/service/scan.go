@@ -81,21 +81,36 @@ func (s *Service) scan(ctx context.Context, order web.Scan) (string, error) {
 		return "", err
 	}
 	s.publishSoon()
-	for _, w := range result.Report.Warnings {
-		s.log.Warn("scan", "category", category, "warning", w)
-	}
+	s.reportScan(category, &result.Report)
 	if result.Unsettled() { // something was too young to be believed
-		soon, err := scanTask(web.Scan{Category: category})
-		if err != nil {
-			return "", err
-		}
-		soon.At = time.Now().Add(time.Minute)
-		if err = s.store.Enqueue(ctx, soon); err != nil {
+		if err = s.scanSoon(ctx, category); err != nil {
 			return "", err
 		}
 	}
 	return fmt.Sprintf("%d directories, %d repositories; %d directories as before, %d files read%s",
 		len(result.Tree.Directories), len(result.Found.Repositories), result.Report.Reused, result.Report.Read, said), nil
+}
+
+// reportScan logs what a scan found odd.
+func (s *Service) reportScan(category string, r *scan.Report) {
+	for _, w := range r.Warnings {
+		s.log.Warn("scan", "category", category, "warning", w)
+	}
+	if len(r.Skipped)+len(r.Withheld)+r.Missing > 0 {
+		s.log.Info("scan: left out", "category", category, "paths", r.Skipped, "hashes", r.Withheld,
+			"hashes_of_no_file", r.Missing, "such_as", r.Examples)
+	}
+}
+
+// scanSoon queues a scan for when what is too young now will have settled. One
+// that somebody has asked for meanwhile goes on as it was asked for.
+func (s *Service) scanSoon(ctx context.Context, category string) error {
+	soon, err := scanTask(web.Scan{Category: category})
+	if err != nil {
+		return err
+	}
+	soon.At = time.Now().Add(time.Minute)
+	return s.store.EnqueueUnited(ctx, soon, func(queued string) (string, error) { return queued, nil })
 }
 
 // master returns the position of a category's master, -1 if it is not one of this

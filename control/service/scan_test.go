@@ -231,6 +231,7 @@ func TestOddNames(t *testing.T) {
 		if diff := cmp.Diff(good, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+		await(t, "what was left out is logged", func() bool { return p.log.count("scan: left out") > 0 })
 	})
 }
 
