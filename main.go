@@ -54,7 +54,7 @@ func (c *runCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.Finish(c.run(ctx, p, log))
+	return p.Finish(p.Work(func() error { return c.run(ctx, p, log) }))
 }
 
 func (c *runCommand) run(ctx context.Context, p *handover.Process, log *slog.Logger) error {

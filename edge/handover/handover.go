@@ -55,6 +55,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // ErrTakenOver is the cause with which work ends that the next process goes on
@@ -77,6 +78,8 @@ type Process struct {
 	before *link         // to the process before; nil: there was none
 	state  []byte        // what it told
 	alone  chan struct{} // closed once it has freed what only one may have
+
+	contained bool // a container ends with this process, which is not its first one
 
 	mu       sync.Mutex
 	given    given                       // guarded by mu: inherited, and not yet asked for
@@ -108,6 +111,7 @@ func Begin(version string, log *slog.Logger) (*Process, error) {
 	}
 	if p.before == nil {
 		close(p.alone)
+		p.contained = endsContainer(os.Getppid(), os.Getenv("NOTIFY_SOCKET"), firstProgram())
 	}
 	return p, nil
 }
@@ -147,10 +151,10 @@ func (p *Process) Run(ctx context.Context) error {
 			p.Notify("STOPPING=1")
 			return nil
 		case <-usr2:
-			r = request{Within, make(chan result, 1)}
+			r = request{Order{Within: Within}, make(chan result, 1)}
 		case r = <-p.requests:
 		}
-		s, err := p.upgrade(ctx, r.within)
+		s, err := p.upgrade(ctx, r.Order)
 		r.done <- result{s, err}
 		if err == nil {
 			close(p.left)
@@ -207,9 +211,39 @@ func (p *Process) Free() {
 	}
 }
 
+// endWithin is how long a process may go on once the next one has taken over.
+const endWithin = time.Minute
+
+// errLate is why a process ends without having freed anything: its end does.
+var errLate = errors.New("the next process has taken over, and this one did not end in time")
+
+// Work does the work of the process, and returns its error. It does not wait
+// without bound for work that is to end for the next process, which may do only
+// part of its own meanwhile, and could not be upgraded.
+func (p *Process) Work(work func() error) error { return p.work(work, endWithin) }
+
+func (p *Process) work(work func() error, within time.Duration) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-p.left:
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(within):
+		return errLate
+	}
+}
+
 // Finish is the end of the process: of err, for which it ends, it returns what
 // is an error. The process before learns of one that comes before Ready.
 func (p *Process) Finish(err error) error {
+	if errors.Is(err, errLate) {
+		return err // files are still written: nothing is free until the process has ended
+	}
 	if errors.Is(err, ErrTakenOver) {
 		p.settle()
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,7 +79,7 @@ func TestUpgrade(t *testing.T) {
 	p.Tell(func() ([]byte, error) { return []byte(address), nil })
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
-	if _, err = p.Upgrade(ctx, time.Second); !errors.Is(err, ErrStarting) {
+	if _, err = p.Upgrade(ctx, Order{Within: time.Second}); !errors.Is(err, ErrStarting) {
 		t.Errorf("before it is ready: %v, want %v", err, ErrStarting)
 	}
 	p.Ready()
@@ -86,19 +87,19 @@ func TestUpgrade(t *testing.T) {
 		"crash": "ended before it was ready: exit status 3", "error": "cannot start: no data", "hang": "was not ready in time",
 	} {
 		t.Setenv(mode, how)
-		if _, err = p.Upgrade(ctx, time.Second); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err = p.Upgrade(ctx, Order{Within: time.Second}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", how, err, want)
 		}
 	}
 	t.Setenv(mode, "")
-	s, err := p.Upgrade(ctx, 10*time.Second)
+	s, err := p.Upgrade(ctx, Order{Within: 10 * time.Second})
 	if err != nil || s.PID == os.Getpid() || s.Version != "2" {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	if err = <-ended; !errors.Is(err, ErrTakenOver) || p.Finish(err) != nil {
 		t.Errorf("it ends with %v", err)
 	}
-	if _, err = p.Upgrade(ctx, time.Second); !errors.Is(err, ErrTakenOver) {
+	if _, err = p.Upgrade(ctx, Order{Within: time.Second}); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("after it has ended: %v", err)
 	}
 	_ = l.Close()
@@ -122,7 +123,7 @@ func TestStopWhileUpgrading(t *testing.T) {
 	t.Setenv(mode, "hang")
 	upgraded := make(chan error, 1)
 	go func() {
-		_, err := p.Upgrade(t.Context(), time.Minute)
+		_, err := p.Upgrade(t.Context(), Order{Within: time.Minute})
 		upgraded <- err
 	}()
 	time.AfterFunc(200*time.Millisecond, stop)
@@ -144,7 +145,7 @@ func TestZeroProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if _, err := p.Upgrade(t.Context(), time.Second); !errors.Is(err, ErrCannot) {
+	if _, err := p.Upgrade(t.Context(), Order{Within: time.Second}); !errors.Is(err, ErrCannot) {
 		t.Errorf("got %v, want %v", err, ErrCannot)
 	}
 	if err := p.Finish(nil); err != nil {
@@ -187,6 +188,78 @@ func TestNotify(t *testing.T) {
 	buf := make([]byte, 100)
 	if n, err := c.Read(buf); err != nil || string(buf[:n]) != "A=1\nB=2" {
 		t.Errorf("%q, %v", buf[:n], err)
+	}
+}
+
+// A process that cannot start must not have systemd take its words for those of
+// the one that goes on.
+func TestNotifyBeforeReady(t *testing.T) {
+	_, fresh := pair(t, func(*Process) {})
+	said := ""
+	fresh.notify = func(lines ...string) error { said += strings.Join(lines, " "); return nil }
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := fresh.Run(ctx); err != nil || said != "" {
+		t.Errorf("before it is ready it says %q, %v", said, err)
+	}
+	fresh.Ready()
+	if err := fresh.Run(ctx); err != nil || said != "STOPPING=1" {
+		t.Errorf("it says %q, %v", said, err)
+	}
+}
+
+// Work that does not end must not keep the next process waiting for ever.
+func TestWorkEnds(t *testing.T) {
+	p := begin(t)
+	failed := errors.New("failed")
+	if err := p.work(func() error { return failed }, 0); !errors.Is(err, failed) {
+		t.Errorf("got %v, want %v", err, failed)
+	}
+	close(p.left)
+	if err := p.work(func() error { return ErrTakenOver }, time.Minute); !errors.Is(err, ErrTakenOver) {
+		t.Errorf("got %v, want %v", err, ErrTakenOver)
+	}
+	end := make(chan struct{})
+	defer close(end)
+	if err := p.Finish(p.work(func() error { <-end; return nil }, time.Millisecond)); !errors.Is(err, errLate) {
+		t.Errorf("got %v, want %v", err, errLate)
+	}
+}
+
+func TestEndsContainer(t *testing.T) {
+	for _, x := range []struct {
+		name          string
+		parent        int
+		notify, first string
+		want          bool
+	}{
+		{"docker --init", 1, "", "docker-init", true},
+		{"a script", 1, "", "sh", true},
+		{"parent outside", 0, "", "pause", true},
+		{"systemd, notified", 1, "/run/systemd/notify", "systemd", false},
+		{"systemd that cannot be seen", 1, "/run/systemd/notify", "", false},
+		{"daemon", 1, "", "systemd", false},
+		{"daemon of an old init", 1, "", "init", false},
+		{"no proc", 1, "", "", false},
+		{"shell", 4711, "", "docker-init", false},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			if got := endsContainer(x.parent, x.notify, x.first); got != x.want {
+				t.Errorf("got %t, want %t", got, x.want)
+			}
+		})
+	}
+}
+
+func TestForce(t *testing.T) {
+	p := begin(t)
+	p.Ready()
+	p.contained = true
+	if err := p.mayUpgrade(false); !errors.Is(err, ErrInit) {
+		t.Errorf("got %v, want %v", err, ErrInit)
+	}
+	if err := p.mayUpgrade(true); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -278,4 +351,43 @@ func TestSocketsDoNotBlock(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// A message that did not fit, as when this process is short of descriptors, is
+// not the end of the process before.
+func TestCutMessage(t *testing.T) {
+	old, fresh := pair(t, func(*Process) {})
+	arrivals := fresh.Passage("lines")
+	fresh.Ready()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // of the test
+	c, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // of the test
+	err = control(c.(syscall.Conn), func(fd int) error {
+		return old.next.send(kindConn, []byte("lines"), slices.Repeat([]int{fd}, maxDescriptors+50)...)
+	})
+	if err == nil {
+		err = old.pass("lines", c.(*net.TCPConn))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	came, ok := arrivals.Next(t.Context())
+	if !ok || came.LocalAddr().String() != c.LocalAddr().String() {
+		t.Errorf("came %v, want %s", came, c.LocalAddr())
+	}
+	_ = came.Close()
+	select {
+	case <-fresh.Alone():
+		t.Error("it thinks that it is alone")
+	default:
+	}
+	_ = old.next.conn.Close()
+	<-fresh.Alone()
 }

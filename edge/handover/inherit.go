@@ -215,22 +215,24 @@ func (p *Process) Keep(c *net.UDPConn) {
 	p.open = append(p.open, c)
 }
 
+// receiveAgain is the pause after a message that could not be received.
+const receiveAgain = 10 * time.Millisecond
+
 // receive hears the process before until it is gone.
 func (p *Process) receive(from *link) {
 	defer from.conn.Close() //nolint:errcheck // nothing is lost
 	free := false
 	for {
 		m, err := from.receive()
-		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				p.log.Error("hearing the process before", "error", err)
-			}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // it ended, also before it read all
 			if !free {
 				close(p.alone)
 			}
 			return
-		}
-		switch {
+		case err != nil: // it is still there, and may write
+			p.log.Error("hearing the process before; a connection may be lost", "error", err)
+			<-time.After(receiveAgain)
 		case m.kind == kindFree && !free:
 			free = true
 			close(p.alone)

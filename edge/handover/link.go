@@ -101,7 +101,12 @@ type message struct {
 	files   []*os.File
 }
 
-// receive waits for a message. The error is io.EOF once the other end is closed.
+// errCut is the error for a message of which only a part came: it was too long,
+// or this process is short of descriptors. The link is as good as before.
+var errCut = errors.New("a message was cut short: too long, or no file descriptors were left")
+
+// receive waits for a message. The error is io.EOF once the other end is closed,
+// and errCut where the next message may be whole again.
 func (l *link) receive() (m message, err error) {
 	buf := make([]byte, 1+piece)
 	rights := make([]byte, unix.CmsgSpace(4*maxDescriptors))
@@ -114,7 +119,7 @@ func (l *link) receive() (m message, err error) {
 	}
 	if n == 0 || flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
 		m.close()
-		return m, errors.New("a message is empty or too long")
+		return message{}, errCut
 	}
 	m.kind, m.payload = buf[0], buf[1:n]
 	return m, nil

@@ -165,8 +165,9 @@ type Conn struct {
 	passage *Passage
 	leaves  atomic.Bool // it moves when it is closed
 
-	mu      sync.Mutex // nobody else wants it but [Passage.Leave]
-	waiting bool       // guarded by mu: the reader waits for the first byte of a request
+	mu       sync.Mutex // nobody else wants it but [Passage.Leave]
+	waiting  bool       // guarded by mu: the reader waits for the first byte of a request
+	deadline time.Time  // guarded by mu: that for reading which the server has set
 
 	between bool // two requests, or before the first one; of the reader
 	begun   bool // a byte has come; of the reader
@@ -189,7 +190,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 		return 0, c.leave()
 	}
 	n, err := c.TCPConn.Read(b)
-	moving := c.woke()
+	moving := c.woke(n > 0)
 	if n > 0 {
 		c.between, c.begun = false, true
 		return n, err
@@ -213,12 +214,17 @@ func (c *Conn) wait() bool {
 	return c.waiting
 }
 
-// woke notes that the reader has something to do.
-func (c *Conn) woke() (moving bool) {
+// woke notes that the reader has something to do. If a request has begun to come
+// in, the rest may take as long as before, also where wake was called meanwhile.
+func (c *Conn) woke(begun bool) (moving bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = false
-	return c.passage.moving.Load()
+	moving = c.passage.moving.Load()
+	if begun && moving {
+		_ = c.TCPConn.SetReadDeadline(c.deadline) // else the next Read has an error
+	}
+	return moving
 }
 
 // wake ends the waiting of the reader. Deadlines of a request that has begun to
@@ -227,8 +233,21 @@ func (c *Conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting {
-		_ = c.SetReadDeadline(time.Unix(1, 0))
+		_ = c.TCPConn.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+// SetReadDeadline implements [net.Conn].
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = t
+	return c.TCPConn.SetReadDeadline(t)
+}
+
+// SetDeadline implements [net.Conn].
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
 // Close closes the connection, or moves it, if it leaves.

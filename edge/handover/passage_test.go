@@ -115,6 +115,47 @@ func TestPassage(t *testing.T) {
 	}
 }
 
+// A request of which the first bytes come just as the next process takes over
+// has its time for the rest.
+func TestPassageWithinRequest(t *testing.T) {
+	var g *Passage
+	pair(t, func(p *Process) { g = p.Passage("lines") })
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // of the test
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // of the test
+	from, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := g.conn(from)
+	defer c.Close() //nolint:errcheck // of the test
+	if err = c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if !c.wait() {
+		t.Fatal("it does not wait")
+	}
+	g.Leave() // after the bytes were read, and before that is noted
+	if !c.woke(true) {
+		t.Error("it does not move")
+	}
+	c.between, c.begun = false, true
+	if _, err = io.WriteString(client, "rest"); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 10)
+	if n, err := c.Read(buf); err != nil || string(buf[:n]) != "rest" {
+		t.Errorf("%q, %v", buf[:n], err)
+	}
+}
+
 // TestPassing has a server of net/http hand over.
 func TestPassing(t *testing.T) {
 	open := func(p *Process, at string) net.Listener {

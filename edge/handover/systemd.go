@@ -25,12 +25,22 @@ func notifier(socket string) func(lines ...string) error {
 	}
 }
 
-// Notify tells systemd lines such as STATUS=…, if there is one to tell.
+// Notify tells systemd lines such as STATUS=…, if there is one to tell. While
+// the process before is in charge, it says nothing: systemd takes what any
+// process of a service says for the service.
 func (p *Process) Notify(lines ...string) {
-	if p.notify == nil {
+	if p.notify == nil || !p.inCharge() {
 		return
 	}
 	if err := p.notify(lines...); err != nil {
 		p.log.Warn("systemd", "error", err)
 	}
+}
+
+// inCharge reports whether there was no process before, or this one has said to
+// it that it is ready.
+func (p *Process) inCharge() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.before == nil || p.ready
 }

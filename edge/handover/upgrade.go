@@ -26,16 +26,24 @@ var (
 	ErrBusy     = errors.New("an upgrade is under way")
 	ErrStarting = errors.New("the process has yet to start answering")
 	ErrFirst    = errors.New("the process is the first one of a container, which ends with it: replace the container")
+	ErrInit     = errors.New("the process was started by the init of a container, which ends with it: replace the container, or force the upgrade if it does not")
 	ErrCannot   = errors.New("this command cannot be upgraded")
 )
+
+// An Order says how to upgrade.
+type Order struct {
+	Within time.Duration // how long the next process may take to be ready
+	Force  bool          // also where [ErrInit] says no
+}
 
 // Within is how long the next process is usually given to be ready.
 const Within = 2 * time.Minute
 
 // A request is an upgrade that somebody asks for.
 type request struct {
-	within time.Duration
-	done   chan<- result
+	Order
+
+	done chan<- result
 }
 
 type result struct {
@@ -45,16 +53,16 @@ type result struct {
 
 // Upgrade has [Process.Run] start the binary on disk, with the arguments of this
 // process, and hand everything over to it. An error says why the new process
-// could not start within that time: this one goes on as if nothing had been.
+// could not start in time: this one goes on as if nothing had been.
 // Without one, this process takes no more work, and ends. [ErrTakenOver] says
 // that it does so already: the next process is the one to ask.
-func (p *Process) Upgrade(ctx context.Context, within time.Duration) (Successor, error) {
+func (p *Process) Upgrade(ctx context.Context, o Order) (Successor, error) {
 	if p.requests == nil {
 		return Successor{}, ErrCannot
 	}
 	done := make(chan result, 1)
 	select {
-	case p.requests <- request{within, done}:
+	case p.requests <- request{o, done}:
 	case <-p.left:
 		return Successor{}, ErrTakenOver
 	case <-time.After(busy):
@@ -73,10 +81,10 @@ func (p *Process) Upgrade(ctx context.Context, within time.Duration) (Successor,
 // busy is how long Run may take to be there for an upgrade.
 const busy = time.Second
 
-func (p *Process) upgrade(ctx context.Context, within time.Duration) (s Successor, err error) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+func (p *Process) upgrade(ctx context.Context, o Order) (s Successor, err error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Within)
 	defer cancel()
-	if err = p.mayUpgrade(); err != nil {
+	if err = p.mayUpgrade(o.Force); err != nil {
 		return s, err
 	}
 	select {
@@ -98,12 +106,14 @@ func (p *Process) upgrade(ctx context.Context, within time.Duration) (s Successo
 }
 
 // mayUpgrade says why no upgrade can begin now.
-func (p *Process) mayUpgrade() error {
+func (p *Process) mayUpgrade(force bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case os.Getpid() == 1:
 		return ErrFirst
+	case p.contained && !force:
+		return ErrInit
 	case !p.ready:
 		return ErrStarting
 	}

@@ -37,6 +37,10 @@ type Counters struct {
 	NotModified uint64                // 304s
 	AllDown     uint64                // answers for which every eligible host was down
 	Origin      uint64                // redirects to an origin
+
+	Open    int    // connections, now
+	Refused uint64 // connections, for there were too many
+	Failed  uint64 // connections that could not be accepted, as without descriptors left
 }
 
 // shards is how many copies of the counters there are, so that requests on
@@ -81,7 +85,8 @@ func (sh *shard) count(r *request) {
 // Counters returns the sums over all shards. It is for the scrape of metrics;
 // counters that belong to one request may be caught at different times.
 func (s *Server) Counters() Counters {
-	var sum Counters
+	d := &s.door
+	sum := Counters{Open: int(d.open.Load()), Refused: d.refused.Load(), Failed: d.failed.Load()}
 	for i := range s.count.shard {
 		sh := &s.count.shard[i]
 		for k := range sum.Kinds {

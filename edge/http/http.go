@@ -20,6 +20,7 @@
 package http
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
@@ -54,6 +55,10 @@ type Config struct {
 	Statistics *StatisticsLog // where lists by repository are logged; nil: nowhere
 	Logger     *slog.Logger   // for what operators should know; nil: discard
 
+	// Connections is how many may be open at the same time; those after them are
+	// refused. 0: for half of the process's file descriptors, at most 262,144.
+	Connections int
+
 	// Passage leads connections to the next process, and brings those of the
 	// process before; nil: there are no such.
 	Passage *handover.Passage
@@ -66,6 +71,7 @@ type Server struct {
 	count  counters
 	clock  atomic.Pointer[moment]
 	pages  pages
+	door   door
 }
 
 // New returns a server.
@@ -75,6 +81,7 @@ func New(c Config) *Server {
 	}
 	c.TrustedProxies = unmapped(c.TrustedProxies)
 	s := &Server{config: c, pages: parsePages()}
+	s.door.most = cmp.Or(int64(c.Connections), descriptors()/2)
 	s.pool.New = func() any { return &request{shard: s.count.assign()} }
 	s.tick(time.Now())
 	return s

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 	readTimeout     = 10 * time.Second // for a whole request
 	writeTimeout    = 30 * time.Second
 	idleTimeout     = 75 * time.Second // between requests of a connection
-	maxConnections  = 256 << 10        // of one listener
+	maxConnections  = 256 << 10        // of all listeners, if there are descriptors for twice as many
 	shutdownTimeout = 5 * time.Second  // for what is being answered when ctx ends
 )
 
@@ -33,13 +34,14 @@ const (
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &fasthttp.Server{
 		Handler: s.Handle, Name: "waypost", Logger: logger{s.config.Logger},
-		ReadBufferSize: maxHeader, MaxRequestBodySize: maxBody, Concurrency: maxConnections,
+		ReadBufferSize: maxHeader, MaxRequestBodySize: maxBody, Concurrency: math.MaxInt32, // the door counts
 		ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		CloseOnShutdown: true, DisablePreParseMultipartForm: true,
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	server.ConnState, ln = s.noteState, guarded{ln, s}
 	if p := s.config.Passage; p != nil {
-		ln, server.ConnState = p.Listener(ln), noteState
+		ln = p.Listener(ln)
 		group.Go(func() error { s.adopt(ctx, server); return nil })
 	}
 	group.Go(func() error {
@@ -67,14 +69,21 @@ func (s *Server) adopt(ctx context.Context, server *fasthttp.Server) {
 		if !ok {
 			return
 		}
+		if !s.enter() {
+			_ = c.Close()
+			continue
+		}
 		go func() { _ = server.ServeConn(c) }() // shutdown waits for it, and its errors are those of clients
 	}
 }
 
-// noteState tells a connection when it is between two requests.
-func noteState(c net.Conn, state fasthttp.ConnState) {
+// noteState tells a connection when it is between two requests, and the door
+// when it has ended.
+func (s *Server) noteState(c net.Conn, state fasthttp.ConnState) {
 	moves, ok := c.(*handover.Conn)
 	switch {
+	case state == fasthttp.StateClosed:
+		s.door.leave()
 	case !ok:
 	case state == fasthttp.StateIdle:
 		moves.Between()

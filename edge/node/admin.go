@@ -48,7 +48,7 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /bgp /debug/pprof/")
 	})
-	return mux
+	return n.guard(mux)
 }
 
 // serveAdmin serves the pages for operators until ctx ends.

@@ -6,24 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 )
 
+// adminFlag names the running edge that a subcommand asks.
+type adminFlag struct {
+	Admin string `help:"The running edge's admin listener, HOST:PORT." default:"127.0.0.1:9090" env:"WAYPOST_ADMIN"`
+}
+
+// request returns a request to the edge.
+func (f *adminFlag) request(ctx context.Context, method, path string, q url.Values) (*http.Request, error) {
+	at := strings.TrimSuffix(strings.TrimPrefix(f.Admin, "http://"), "/")
+	if _, _, err := net.SplitHostPort(at); err != nil {
+		return nil, fmt.Errorf("--admin or WAYPOST_ADMIN: want HOST:PORT, got %q", f.Admin)
+	}
+	return http.NewRequestWithContext(ctx, method, "http://"+at+path+"?"+q.Encode(), nil)
+}
+
 // askFlags are those of subcommands that ask a running edge.
 type askFlags struct {
-	Admin string `help:"The edge's admin listener." default:"127.0.0.1:9090"`
-	JSON  bool   `help:"Print JSON."`
+	adminFlag
+
+	JSON bool `help:"Print JSON."`
 }
 
 // ask asks the edge for a page, into answer, or out where JSON is wanted.
 func (f *askFlags) ask(ctx context.Context, out io.Writer, method, path string, q url.Values, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+f.Admin+path+"?"+q.Encode(), nil)
+	request, err := f.request(ctx, method, path, q)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(direct(request))
 	if err != nil {
 		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", f.Admin, err)
 	}

@@ -226,7 +226,9 @@ func (c *Config) checkStop(doc *strict.Doc) {
 // AdminConfig is the configuration of the listener for operators.
 type AdminConfig struct {
 	// Listen is where /metrics, /healthz, /readyz, /explain and
-	// /debug/pprof are. Never make it public.
+	// /debug/pprof are. Never make it public. All but /metrics, /healthz and
+	// /readyz are there only for who asks by an address, a name without a dot,
+	// or that of the machine or of the edge.
 	Listen netip.AddrPort `yaml:"listen"`
 }
 

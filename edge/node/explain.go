@@ -25,8 +25,9 @@ type ExplainCommand struct {
 	IP   string `arg:"" help:"Address of the client."`
 	Path string `arg:"" help:"Path that it asks for, such as pub/os/f.iso."`
 
-	Config  string `short:"c" type:"path" help:"Read the data that this configuration names, and take all mirrors as up."`
-	Admin   string `help:"Else ask the running edge with this admin listener." default:"127.0.0.1:9090"`
+	adminFlag
+
+	Config  string `short:"c" type:"path" help:"Instead of asking a running edge, read the data that this configuration names, and take all mirrors as up."`
 	Country string `help:"As country= does: a list of countries, or global."`
 	Avoid   string `help:"As avoid_country= does: a list of countries."`
 	Family  string `help:"Explain a DNS answer with A (4) or AAAA (6) records." enum:",4,6" default:""`
@@ -62,11 +63,11 @@ func (c *ExplainCommand) ask(ctx context.Context, out io.Writer, p url.Values) e
 	if c.JSON {
 		p.Set("json", "1")
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.Admin+"/explain?"+p.Encode(), nil)
+	request, err := c.request(ctx, http.MethodGet, "/explain", p)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(direct(request))
 	if err != nil {
 		return fmt.Errorf("asking the edge at --admin %s (is it running? else name its configuration with -c): %w", c.Admin, err)
 	}

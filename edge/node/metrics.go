@@ -115,6 +115,9 @@ func (m *metrics) http(s scrape) {
 	s.count("http_not_modified_total", "HTTP answers 304", c.NotModified)
 	s.count("http_all_down_total", "HTTP answers for which every eligible host was down", c.AllDown)
 	s.count("http_origin_total", "HTTP redirects to an origin", c.Origin)
+	s.gauge("http_connections", "HTTP connections that are open", c.Open)
+	s.count("http_connections_lost_total", "HTTP connections that were not taken, by reason", c.Refused, "reason", "too_many")
+	s.count("http_connections_lost_total", "HTTP connections that were not taken, by reason", c.Failed, "reason", "not_accepted")
 	if m.n.stats != nil {
 		s.count("statistics_lines_dropped_total", "lines of the statistics log dropped because the disk was too slow", m.n.stats.Dropped())
 		s.count("statistics_write_errors_total", "times lines of the statistics log could not be written, such as to a full disk", m.n.stats.Failed())

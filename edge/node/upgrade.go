@@ -132,7 +132,7 @@ func (n *Node) upgradePages(mux *http.ServeMux) {
 				return
 			}
 		}
-		next, err := n.process.Upgrade(r.Context(), within)
+		next, err := n.process.Upgrade(r.Context(), handover.Order{Within: within, Force: r.URL.Query().Has("force")})
 		switch {
 		case errors.Is(err, handover.ErrTakenOver):
 			http.Error(w, err.Error(), http.StatusServiceUnavailable) // the next one will hear it if asked again
@@ -154,8 +154,10 @@ type upgraded struct {
 
 // UpgradeCommand is waypost upgrade.
 type UpgradeCommand struct {
-	Admin  string        `help:"The edge's admin listener." default:"127.0.0.1:9090"`
+	adminFlag
+
 	Within time.Duration `help:"How long the new process may take until it answers." default:"2m"`
+	Force  bool          `help:"Also where the edge looks like one that a container ends with."`
 }
 
 // Run asks a running edge, and prints which process has taken the place of which.
@@ -185,11 +187,14 @@ func (c *UpgradeCommand) Run(ctx context.Context, out io.Writer) error {
 // ask asks for an upgrade.
 func (c *UpgradeCommand) ask(ctx context.Context) (text []byte, status int, err error) {
 	q := url.Values{"within": {c.Within.String()}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.Admin+"/upgrade?"+q.Encode(), nil)
+	if c.Force {
+		q.Set("force", "1")
+	}
+	request, err := c.request(ctx, http.MethodPost, "/upgrade", q)
 	if err != nil {
 		return nil, 0, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(direct(request))
 	if err != nil {
 		return nil, 0, err
 	}
