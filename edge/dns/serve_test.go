@@ -16,6 +16,8 @@ import (
 
 	"github.com/miekg/dns"
 	"go.uber.org/goleak"
+
+	"github.com/waypost/waypost/edge/handover"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -292,4 +294,49 @@ func TestStop(t *testing.T) {
 		t.Fatal("Serve goes on")
 	}
 	closed(t, c)
+}
+
+// TestTakenOver: a client that always leaves the next query unfinished keeps
+// neither Serve nor the next process waiting.
+func TestTakenOver(t *testing.T) {
+	s := testServer(t, func(c *Config) {
+		c.Passage = (&handover.Process{}).Passage("dns")
+		c.TCP = TCPLimits{Move: 100 * time.Millisecond}
+	})
+	ss, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, ss) }()
+	c := dial(t, ss.TCP[0].Addr().String())
+	whole := framed(query(t, "txt.m.test", dns.TypeTXT))
+	if _, err = c.Write(slices.Concat(whole, whole[:1])); err != nil {
+		t.Fatal(err)
+	}
+	readFramed(t, c)
+	asks := make(chan struct{})
+	go func() { // on and on, until the connection is closed
+		defer close(asks)
+		rest, in := slices.Concat(whole[1:], whole[:1]), make([]byte, 4096)
+		for {
+			if _, err := c.Write(rest); err != nil {
+				return
+			}
+			if _, err := c.Read(in); err != nil {
+				return
+			}
+		}
+	}()
+	cancel(handover.ErrTakenOver)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Serve goes on")
+	}
+	<-asks
 }

@@ -22,6 +22,7 @@ type TCPLimits struct {
 	PerClient   int           // of them from one v4 address or v6 /64. Default: 20
 	Idle        time.Duration // how long a connection may wait for the next query. Default: 10s
 	Message     time.Duration // how long a query may take to come, and answers to go. Default: 3s
+	Move        time.Duration // how long connections may take to move to the next process. Default: 5s
 }
 
 func (l TCPLimits) withDefaults() TCPLimits {
@@ -30,6 +31,7 @@ func (l TCPLimits) withDefaults() TCPLimits {
 		PerClient:   cmp.Or(l.PerClient, 20),
 		Idle:        cmp.Or(l.Idle, 10*time.Second),
 		Message:     cmp.Or(l.Message, 3*time.Second),
+		Move:        cmp.Or(l.Move, 5*time.Second),
 	}
 }
 
@@ -110,13 +112,13 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, cs *connections) 
 	count := &s.shards[0]
 	var all sync.WaitGroup
 	defer all.Wait()
-	stop := context.AfterFunc(ctx, func() { s.endConns(ctx, cs) })
-	defer stop()
+	serving, end := context.WithCancel(context.WithoutCancel(ctx)) // the connections that there are
+	context.AfterFunc(ctx, func() { s.move(ctx, cs.limits.Move); end(); cs.wake() })
 	if p := s.config.Passage; p != nil {
 		l = p.Listener(l)
 		all.Go(func() {
 			for c, ok := p.Next(ctx); ok; c, ok = p.Next(ctx) {
-				s.take(ctx, c, cs, &all)
+				s.take(serving, c, cs, &all)
 			}
 		})
 	}
@@ -132,7 +134,7 @@ func (s *Server) serveTCP(ctx context.Context, l net.Listener, cs *connections) 
 			}
 			continue
 		}
-		s.take(ctx, c, cs, &all)
+		s.take(serving, c, cs, &all)
 	}
 }
 
@@ -154,13 +156,17 @@ func (s *Server) take(ctx context.Context, c net.Conn, cs *connections, all *syn
 	})
 }
 
-// endConns ends the connections, or has them move to the next process.
-func (s *Server) endConns(ctx context.Context, cs *connections) {
-	if handover.TakenOver(ctx) && s.config.Passage != nil {
-		s.config.Passage.Leave()
+// move has connections move to the next process, if there is one. Those of
+// clients that are never between two queries are still here after that time.
+func (s *Server) move(ctx context.Context, limit time.Duration) {
+	p := s.config.Passage
+	if p == nil || !handover.TakenOver(ctx) {
 		return
 	}
-	cs.wake()
+	p.Leave()
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	p.Wait(within)
 }
 
 func remoteAddr(c net.Conn) netip.Addr {
@@ -187,12 +193,11 @@ const batch = 16 << 10
 func (s *Server) serveConn(ctx context.Context, c net.Conn, client netip.Addr, cs *connections) {
 	moves, _ := c.(*handover.Conn)
 	in := bufio.NewReaderSize(c, 2+maxQuery)
-	ended := func() bool { return ctx.Err() != nil && (moves == nil || !handover.TakenOver(ctx)) }
-	for !ended() {
+	for ctx.Err() == nil {
 		if moves != nil && in.Buffered() == 0 {
 			moves.Between()
 		}
-		if err := c.SetReadDeadline(time.Now().Add(cs.limits.Idle)); err != nil || ended() {
+		if err := c.SetReadDeadline(time.Now().Add(cs.limits.Idle)); err != nil || ctx.Err() != nil {
 			return
 		}
 		if _, err := in.Peek(1); err != nil {
