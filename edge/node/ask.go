@@ -17,13 +17,22 @@ type adminFlag struct {
 	Admin string `help:"The running edge's admin listener, HOST:PORT." default:"127.0.0.1:9090" env:"WAYPOST_ADMIN"`
 }
 
-// request returns a request to the edge.
-func (f *adminFlag) request(ctx context.Context, method, path string, q url.Values) (*http.Request, error) {
+// send asks the edge for a page.
+func (f *adminFlag) send(ctx context.Context, method, path string, q url.Values) (*http.Response, error) {
 	at := strings.TrimSuffix(strings.TrimPrefix(f.Admin, "http://"), "/")
 	if _, _, err := net.SplitHostPort(at); err != nil {
 		return nil, fmt.Errorf("--admin or WAYPOST_ADMIN: want HOST:PORT, got %q", f.Admin)
 	}
-	return http.NewRequestWithContext(ctx, method, "http://"+at+path+"?"+q.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+at+path+"?"+q.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Host = "localhost" // the edge may not know itself by the name that leads there
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking the edge at --admin %s (is it running?): %w", at, err)
+	}
+	return response, nil
 }
 
 // askFlags are those of subcommands that ask a running edge.
@@ -35,13 +44,9 @@ type askFlags struct {
 
 // ask asks the edge for a page, into answer, or out where JSON is wanted.
 func (f *askFlags) ask(ctx context.Context, out io.Writer, method, path string, q url.Values, answer any) error {
-	request, err := f.request(ctx, method, path, q)
+	response, err := f.send(ctx, method, path, q)
 	if err != nil {
 		return err
-	}
-	response, err := http.DefaultClient.Do(direct(request))
-	if err != nil {
-		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", f.Admin, err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))

@@ -63,13 +63,9 @@ func (c *ExplainCommand) ask(ctx context.Context, out io.Writer, p url.Values) e
 	if c.JSON {
 		p.Set("json", "1")
 	}
-	request, err := c.request(ctx, http.MethodGet, "/explain", p)
+	response, err := c.send(ctx, http.MethodGet, "/explain", p)
 	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(direct(request))
-	if err != nil {
-		return fmt.Errorf("asking the edge at --admin %s (is it running? else name its configuration with -c): %w", c.Admin, err)
+		return fmt.Errorf("%w; without a running edge, name its configuration with -c", err)
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	if response.StatusCode != http.StatusOK {

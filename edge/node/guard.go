@@ -48,9 +48,3 @@ func isSafe(host string) bool {
 	}
 	return !strings.Contains(host, ".")
 }
-
-// direct has a request of a subcommand taken by whatever name the operator gave.
-func direct(r *http.Request) *http.Request {
-	r.Host = "localhost"
-	return r
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -15,25 +16,29 @@ const readyWithin = 3 * time.Second
 // ReadyCommand is waypost ready, which container engines and programs such as
 // keepalived run where there is no curl.
 type ReadyCommand struct {
-	URL string `arg:"" optional:"" default:"http://127.0.0.1:9090/readyz" help:"The page to ask: of an edge's admin listener, or of a control plane."`
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:9090/readyz" help:"Whom to ask: the admin listener of an edge, or a control plane, such as 127.0.0.1:9090 or https://control.example.org. Without a path, the page is /readyz. Default: ${default}."`
 }
 
 // Run prints what the page says. An answer other than 200 is an error.
 func (c *ReadyCommand) Run(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
+	page, err := readyPage(c.URL)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {
 		return err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", c.URL, err)
+		return fmt.Errorf("asking: %w", err) // which names the page
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	if err != nil {
-		return fmt.Errorf("reading the answer of %s: %w", c.URL, err)
+		return fmt.Errorf("reading the answer of %s: %w", page, err)
 	}
 	said := strings.TrimSpace(string(text))
 	if response.StatusCode != http.StatusOK {
@@ -41,4 +46,21 @@ func (c *ReadyCommand) Run(ctx context.Context, out io.Writer) error {
 	}
 	_, err = fmt.Fprintln(out, said)
 	return err
+}
+
+// readyPage returns the page to ask. That of a URL without a path is /readyz:
+// the start page answers 200 whatever the state is.
+func readyPage(text string) (string, error) {
+	whole := text
+	if !strings.Contains(text, "://") {
+		whole = "http://" + text
+	}
+	u, err := url.Parse(whole)
+	if err != nil || u.Host == "" {
+		return "", fmt.Errorf("want HOST:PORT or a URL, got %q", text)
+	}
+	if strings.Trim(u.Path, "/") == "" {
+		u.Path = "/readyz"
+	}
+	return u.String(), nil
 }

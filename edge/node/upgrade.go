@@ -46,7 +46,7 @@ func (n *Node) inherit() {
 	}
 	n.process.Tell(n.bequeath)
 	text := n.process.State()
-	if len(text) == 0 {
+	if n.follows = len(text) > 0; !n.follows {
 		return
 	}
 	if err := json.Unmarshal(text, &n.before); err != nil {
@@ -101,15 +101,15 @@ func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
 		return nil
 	case <-n.process.Alone():
 	}
-	if n.config.Process != nil && n.process.State() != nil {
+	if n.follows {
 		n.restoreFeed() // anew: the process before has saved its tables just now
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if n.feeds.monitor != nil {
-		group.Go(func() error { return n.feeds.monitor.Run(ctx) })
+		group.Go(func() error { return n.insist(ctx, func() error { return n.feeds.monitor.Run(ctx) }) })
 	}
 	if n.feeds.feed != nil {
-		group.Go(func() error { return n.feeds.feed.Run(ctx) })
+		group.Go(func() error { return n.insist(ctx, func() error { return n.feeds.feed.Run(ctx) }) })
 	}
 	if n.tally != nil {
 		group.Go(func() error { n.sendCounts(ctx); return nil })
@@ -119,6 +119,32 @@ func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
 		fail(err)
 	}
 	return err
+}
+
+// insistEvery is how often a part that could not begin is tried again.
+const insistEvery = time.Second
+
+// insist does a part that begins late in a process that follows another one. If
+// it cannot begin, such as while its port is in use, it is tried again until ctx
+// ends: this process answers already, and there is no other to go back to. A
+// process that follows none ends with the error, as at any start.
+func (n *Node) insist(ctx context.Context, part func() error) error {
+	said := ""
+	for {
+		err := part()
+		if err == nil || !n.follows {
+			return err
+		}
+		if ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			n.log.Error("a part of the edge cannot begin; it is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(insistEvery):
+		}
+	}
 }
 
 // upgradePages are the pages for upgrades.
@@ -172,7 +198,7 @@ func (c *UpgradeCommand) Run(ctx context.Context, out io.Writer) error {
 	}
 	switch {
 	case err != nil:
-		return fmt.Errorf("asking the edge at --admin %s (is it running?): %w", c.Admin, err)
+		return err
 	case status != http.StatusOK:
 		return errors.New("the old process goes on: " + strings.TrimSpace(string(text)))
 	}
@@ -190,11 +216,7 @@ func (c *UpgradeCommand) ask(ctx context.Context) (text []byte, status int, err 
 	if c.Force {
 		q.Set("force", "1")
 	}
-	request, err := c.request(ctx, http.MethodPost, "/upgrade", q)
-	if err != nil {
-		return nil, 0, err
-	}
-	response, err := http.DefaultClient.Do(direct(request))
+	response, err := c.send(ctx, http.MethodPost, "/upgrade", q)
 	if err != nil {
 		return nil, 0, err
 	}
