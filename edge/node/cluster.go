@@ -70,7 +70,7 @@ func (n *Node) gossip(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := n.newCluster(); err != nil {
+		if err := n.insist(ctx, n.newCluster); err != nil || n.peers.cluster() == nil {
 			return err
 		}
 	}

@@ -62,6 +62,7 @@ type Node struct {
 
 	process *handover.Process
 	before  legacy // what the process before told
+	follows bool   // there was one
 
 	feeds    feeds
 	loads    loads
