@@ -170,30 +170,25 @@ func (r *Remote) Restore() error {
 // first after a second and then ever less often, to once in ten seconds.
 func (r *Remote) Run(ctx context.Context) error {
 	failures := 0
+	var trouble outage
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := r.Poll(ctx)
 		pause := betweenPolls - time.Since(began)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
 			pause = backoff(failures)
 			failures++
-			r.complain(err, pause)
-		} else {
+			r.complain(&trouble, err)
+		default:
 			failures = 0
+			r.relieve(&trouble)
 		}
 		r.pause(ctx, max(pause, 0))
 	}
 	return nil
-}
-
-// complain logs a failed poll.
-func (r *Remote) complain(err error, pause time.Duration) {
-	present := "none"
-	if s := r.Latest(); s != nil {
-		present = fmt.Sprint(s.Version)
-	}
-	r.config.Log.Error("nothing good from the control plane, the present snapshot stays in use", "control", r.config.URL, "version", present,
-		"next", pause.Round(time.Millisecond), "error", err)
 }
 
 // backoff returns how long to wait after the failure of this number: a time
