@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,8 @@ import (
 
 // Limits of requests.
 const (
-	answerWithin = 30 * time.Second // from the request to all of a small answer
-	slowest      = 64 << 10         // bytes a second that a section must come with
+	answerWithin = 30 * time.Second // from the request to all of a small answer, and from one piece of a section to the next
+	slowest      = 1 << 10          // bytes a second that each of some sections must come with that are fetched at a time
 	maxToken     = 4096             // bytes
 )
 
@@ -37,10 +38,18 @@ type HTTPSections struct {
 
 var _ SectionSource = HTTPSections{}
 
+var errStalled = errors.New("nothing comes any more")
+
 // Section returns the bytes of a section; it reads no more than it should have.
+// It gives up when nothing comes for half a minute, and waits long for one that
+// comes slowly: many edges may share the control plane's uplink.
 func (h HTTPSections) Section(ctx context.Context, s *wire.Section) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin+time.Duration(s.Size/slowest)*time.Second)
 	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	stall := time.AfterFunc(answerWithin, func() { stop(errStalled) })
+	defer stall.Stop()
 	response, err := ask(ctx, h.Client, http.MethodGet, h.Base+"/v1/snapshot/sections/"+s.Hash.String(), "", h.Token)
 	if err != nil {
 		return nil, err
@@ -49,7 +58,28 @@ func (h HTTPSections) Section(ctx context.Context, s *wire.Section) ([]byte, err
 	if response.StatusCode != http.StatusOK {
 		return nil, answered(response)
 	}
-	return io.ReadAll(io.LimitReader(response.Body, int64(s.Size)+1))
+	b, err := io.ReadAll(io.LimitReader(&lively{response.Body, stall}, int64(s.Size)+1))
+	if err != nil {
+		return nil, cmp.Or(context.Cause(ctx), err)
+	}
+	return b, nil
+}
+
+// piece is how much of a section is read at a time: the reader of a body in
+// chunks does not return before it has all it is asked for.
+const piece = 4 << 10
+
+// lively puts a timer back whenever something is read.
+type lively struct {
+	io.Reader
+
+	stall *time.Timer
+}
+
+func (l *lively) Read(b []byte) (int, error) {
+	n, err := l.Reader.Read(b[:min(len(b), piece)])
+	l.stall.Reset(answerWithin)
+	return n, err
 }
 
 // fetchManifest returns the published manifest, or no bytes if it is the one that

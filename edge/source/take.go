@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,20 +114,24 @@ func (r *Remote) kept(h wire.Hash) ([]byte, error) {
 
 // missing fetches the sections that are not on disk, some at a time. All edges
 // do so in the order of the manifest, so that one that waits for another does
-// not wait long. What came is kept, so that a broken fetch goes on where it was.
+// not wait long. What came is kept, so that a broken fetch goes on where it was;
+// when one fails, none is begun any more, and those that are on their way come.
 func (f *fetching) missing(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, going := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	asked := map[wire.Hash]bool{}
 	for i := range f.m.Sections {
 		s := &f.m.Sections[i]
+		if going.Err() != nil {
+			break
+		}
 		if asked[s.Hash] || f.store.Has(s) {
 			continue
 		}
 		asked[s.Hash] = true
 		group.Go(func() error { return f.section(ctx, s) })
 	}
-	return group.Wait()
+	return cmp.Or(group.Wait(), ctx.Err())
 }
 
 // section fetches a section, verifies and keeps it: where this edge leads, from

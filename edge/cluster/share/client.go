@@ -78,8 +78,8 @@ func (c *client) get(ctx context.Context, at netip.AddrPort, wait time.Duration,
 	defer response.Body.Close() //nolint:errcheck // only read
 	switch response.StatusCode {
 	case http.StatusOK:
-		b, err := read(response.Body, response.ContentLength, w.most)
-		return b, cmp.Or(err, ctx.Err()) // a peer that sees this side hang up may end its answer in due form
+		b, bad := read(response.Body, response.ContentLength, w.most)
+		return b, cmp.Or(bad, ctx.Err()) // a peer that sees this side hang up may end its answer in due form
 	case http.StatusNotFound:
 		err = errLacks
 	case http.StatusServiceUnavailable:

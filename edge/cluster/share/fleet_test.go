@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/waypost/waypost/bench/synth"
@@ -22,6 +23,44 @@ func TestFleet(t *testing.T) {
 	config := synth.Small(1)
 	config.Files, config.Directories, config.Hosts = 30_000, 3000, 100
 	announce(t, config, 20)
+}
+
+// In the time of synctest, TestSlowControl publishes to 20 edges over an uplink that
+// they share: it takes as long as two snapshots take there and little more, and
+// nobody asks the control plane who is not to.
+func TestSlowControl(t *testing.T) {
+	config := synth.Small(1)
+	config.Files, config.Directories, config.Hosts = 30_000, 3000, 100
+	for _, rate := range []int{100_000, 20_000} {
+		t.Run(fmt.Sprint(rate/1000, " kB a second"), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { announceSlowly(t, config, rate) })
+		})
+	}
+}
+
+func announceSlowly(t *testing.T, config synth.Config, rate int) {
+	t.Helper()
+	g := &gossip{lan: &lan{}, edges: map[string]share.Peer{}}
+	c := newControlAt(t, &uplink{Listener: g.lan.listen(), rate: rate})
+	c.publish(t, &snapshot.Snapshot{Version: 1})
+	edges := fleetIn(t, c, g, 20)
+	for _, e := range edges {
+		e.until(t, 1)
+	}
+	s := synth.Inputs(config).Snapshot
+	s.Version = 2
+	before, began := c.bytes.Load(), time.Now()
+	_, size := c.publish(t, s)
+	want := time.Duration(2*size/int64(rate)) * time.Second
+	for _, e := range edges {
+		e.within(t, 2, 2*want)
+	}
+	took, sent := time.Since(began), float64(c.bytes.Load()-before)/float64(size)
+	fallbacks, alone := report(t, edges)
+	t.Logf("all have %d bytes after %v; control sent %.2f snapshots", size, took, sent)
+	if sent > 2.1 || fallbacks > 0 || alone > 0 || took > want*5/4 {
+		t.Errorf("%d fallbacks, %d peers left alone", fallbacks, alone)
+	}
 }
 
 // BenchmarkAnnounce publishes a million files on a thousand hosts to 20 edges, of
@@ -229,15 +268,17 @@ func TestGhosts(t *testing.T) {
 }
 
 // report logs what edges counted.
-func report(tb testing.TB, edges []*edge) {
+func report(tb testing.TB, edges []*edge) (fallbacks uint64, alone int) {
 	tb.Helper()
-	var fallbacks, most uint64
+	var most uint64
 	for _, e := range edges {
 		r, s := e.remote.Counters(), e.Counters()
 		tb.Logf("%-7s %s %4d sections, %4d of peers, %d manifests of peers, %d fallbacks; sent %d sections, %d bytes; asked %d, %d lacked, %d failed",
 			e.name, e.region, r.Sections, r.FromPeers, r.Manifests, r.Fallbacks, s.Sections, s.Bytes, s.Asked, s.Lacked, s.Failed)
 		fallbacks += r.Fallbacks
+		alone += s.LeftAlone
 		most = max(most, s.Bytes)
 	}
 	tb.Logf("%d fallbacks; the busiest edge sent %d bytes", fallbacks, most)
+	return fallbacks, alone
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 const (
 	waitManifest = 3 * time.Second // until a peer has a manifest
 	perDepth     = time.Second
-	waitSection  = 15 * time.Second // until a section is there that a peer says is on its way
+	waitSection  = 35 * time.Second // until a section is there that a peer says is on its way,
+	trickle      = 1 << 10          // and so many of its bytes a second beside: longer than edge/source waits for the control plane
 	jitter       = time.Second      // at random, at most
 	maxTries     = 5                // peers that are asked for one thing
+	waitOnce     = 10 * time.Second // with one request: a peer that froze is found out some seconds later
 
 	newerWithin    = 10 * time.Second // all peers that have a newer snapshot are asked, while the control plane says nothing
 	manifestWithin = 15 * time.Second // a manifest must come, beside waiting
@@ -40,6 +43,7 @@ type wish struct {
 	path   string
 	most   int                // bytes
 	within time.Duration      // it must come, beside waiting
+	coming time.Duration      // it may be on its way to a peer; if it is for longer, the peer hangs
 	accept func([]byte) error // what is not accepted is held against the peer
 }
 
@@ -62,7 +66,7 @@ func (s *Share) Newest() (version uint64) {
 func (s *Share) Manifest(ctx context.Context, manifest wire.Hash) ([]byte, error) {
 	p := s.plan(manifest)
 	return s.first(ctx, s.sources(p, 0), patience(waitManifest, p.depth), wish{
-		"/v1/manifest/" + manifest.String(), wire.MaxManifest, manifestWithin,
+		"/v1/manifest/" + manifest.String(), wire.MaxManifest, manifestWithin, 0,
 		func(b []byte) error {
 			if wire.HashOf(b) != manifest {
 				return errors.New("it has another SHA-256")
@@ -82,15 +86,16 @@ func (s *Share) Newer(ctx context.Context, above uint64, accept func([]byte) err
 			have = append(have, source{Peer: p})
 		}
 	}
-	return s.first(ctx, s.fit(have), 0, wish{"/v1/manifest", wire.MaxManifest, manifestWithin, accept})
+	return s.first(ctx, s.fit(have), 0, wish{"/v1/manifest", wire.MaxManifest, manifestWithin, 0, accept})
 }
 
 // Section returns the verified bytes of a section of a snapshot.
 func (s *Share) Section(ctx context.Context, manifest wire.Hash, version uint64, section *wire.Section) ([]byte, error) {
 	p := s.plan(manifest)
 	within := answerWithin + time.Duration(section.Size/slowest)*time.Second
-	return s.first(ctx, s.sources(p, version), patience(waitSection, p.depth), wish{
-		"/v1/sections/" + section.Hash.String(), section.Size, within, section.Verify,
+	coming := waitSection + time.Duration(section.Size/trickle)*time.Second
+	return s.first(ctx, s.sources(p, version), patience(coming, p.depth), wish{
+		"/v1/sections/" + section.Hash.String(), section.Size, within, coming, section.Verify,
 	})
 }
 
@@ -184,7 +189,7 @@ func (s *Share) nearest(peers []Peer) []Peer {
 // ask asks a peer, and notes how it does.
 func (s *Share) ask(ctx context.Context, p *Peer, wait time.Duration, w *wish) ([]byte, error) {
 	s.counters.asked.Add(1)
-	b, err := s.client.get(ctx, p.Address, wait, w)
+	b, err := s.await(ctx, p.Address, wait, w)
 	now := time.Now()
 	switch {
 	case err == nil:
@@ -198,7 +203,7 @@ func (s *Share) ask(ctx context.Context, p *Peer, wait time.Duration, w *wish) (
 		return b, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case errors.Is(err, errComing) && wait > 0: // it hangs
+	case errors.Is(err, errComing) && wait > 0 && wait >= w.coming: // it hangs
 	case errors.Is(err, errLacks) || errors.Is(err, errComing):
 		s.counters.lacked.Add(1)
 		s.standing.good(p.Address)
@@ -209,6 +214,17 @@ func (s *Share) ask(ctx context.Context, p *Peer, wait time.Duration, w *wish) (
 		s.leave(p, err)
 	}
 	return nil, err
+}
+
+// await gets what a peer has, and asks again while it is on its way there, unless
+// the peer was found to hang meanwhile.
+func (s *Share) await(ctx context.Context, at netip.AddrPort, wait time.Duration, w *wish) ([]byte, error) {
+	for ; ; wait -= waitOnce {
+		b, err := s.client.get(ctx, at, min(wait, waitOnce), w)
+		if wait <= waitOnce || !errors.Is(err, errComing) || s.standing.look(at).until.After(time.Now()) {
+			return b, err
+		}
+	}
 }
 
 // leave tells of a peer that is left alone. A seed may be no peer at all.

@@ -11,8 +11,10 @@
 // every other edge from one that ranks before it, as it comes in there. So no
 // edge sends a snapshot more than six times, and one copy goes to each region.
 // An edge that was away asks in the same way those that have it all. Where
-// peers are of no help, the control plane is asked after some seconds; where it
-// is away, peers suffice, for snapshots are signed.
+// peers are of no help, the control plane is asked after some seconds; what is on
+// its way to them is waited for as long as a slow control plane may take to send
+// it: all edges together would only slow it down. Where it is away, peers suffice,
+// for snapshots are signed.
 //
 // # Between edges
 //
@@ -38,7 +40,8 @@
 //
 // What peers send is verified as if it came from anywhere. One that sends other
 // bytes than were asked for is left alone for ten minutes, one that does not
-// answer for half a minute, and longer each time.
+// answer for half a minute, and longer each time. That something is on its way is
+// an answer, for a time that goes by its size.
 package share
 
 import (
@@ -153,9 +156,14 @@ func (s *Share) Open() error {
 	if err != nil {
 		return fmt.Errorf("listening for edges that share snapshots: %w", err)
 	}
+	s.serveAt(l)
+	return nil
+}
+
+// serveAt has [Share.Run] serve at a listener.
+func (s *Share) serveAt(l net.Listener) {
 	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Addr]int{}}
 	s.port.Store(uint32(s.Address().Port()))
-	return nil
 }
 
 // Port returns the port where the edge listens, 0 if it does not yet.

@@ -45,6 +45,15 @@ type control struct {
 // newControl returns one at a loopback address.
 func newControl(tb testing.TB) *control {
 	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return newControlAt(tb, l)
+}
+
+func newControlAt(tb testing.TB, l net.Listener) *control {
+	tb.Helper()
 	c := &control{sections: map[string][]byte{}, changed: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/snapshot/manifest", c.serveManifest)
@@ -55,8 +64,7 @@ func newControl(tb testing.TB) *control {
 		c.served.Add(1)
 		_, _ = w.Write(b)
 	})
-	c.Server = httptest.NewUnstartedServer(mux)
-	c.Listener = &counting{c.Listener, &c.bytes}
+	c.Server = &httptest.Server{Listener: &counting{l, &c.bytes}, Config: &http.Server{Handler: mux}}
 	c.Start()
 	tb.Cleanup(c.Close)
 	return c
@@ -156,6 +164,8 @@ func (c *counted) Write(b []byte) (int, error) {
 
 // A gossip tells edges of one another, after a moment.
 type gossip struct {
+	lan *lan // over which they talk; nil: loopback
+
 	mu    sync.Mutex
 	edges map[string]share.Peer
 }
@@ -206,7 +216,13 @@ func newEdge(tb testing.TB, url, name, region, dir string, g *gossip) *edge {
 	if err := os.WriteFile(token, []byte("token\n"), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	remote, err := source.NewRemote(source.RemoteConfig{URL: url, TokenFile: token, Keys: publicKeys(), Dir: dir})
+	config := source.RemoteConfig{URL: url, TokenFile: token, Keys: publicKeys(), Dir: dir}
+	if g.lan != nil {
+		transport := &http.Transport{DialContext: g.lan.dial, MaxIdleConnsPerHost: 8}
+		tb.Cleanup(transport.CloseIdleConnections)
+		config.Transport = transport
+	}
+	remote, err := source.NewRemote(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -218,7 +234,9 @@ func newEdge(tb testing.TB, url, name, region, dir string, g *gossip) *edge {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err = e.Open(); err != nil {
+	if g.lan != nil {
+		e.Connect(g.lan.listen(), g.lan.dial)
+	} else if err = e.Open(); err != nil {
 		tb.Fatal(err)
 	}
 	remote.Join(e.Share)
@@ -255,14 +273,19 @@ func (e *edge) start(tb testing.TB, g *gossip) {
 // until waits until the edge has a version.
 func (e *edge) until(tb testing.TB, version uint64) {
 	tb.Helper()
-	for limit := time.After(2 * time.Minute); ; {
+	e.within(tb, version, 2*time.Minute)
+}
+
+func (e *edge) within(tb testing.TB, version uint64, most time.Duration) {
+	tb.Helper()
+	for limit := time.After(most); ; {
 		select {
 		case v := <-e.has:
 			if v >= version {
 				return
 			}
 		case <-limit:
-			tb.Fatalf("%s has no version %d after two minutes: %+v", e.name, version, e.remote.Counters())
+			tb.Fatalf("%s has no version %d after %v: %+v", e.name, version, most, e.remote.Counters())
 		}
 	}
 }
@@ -271,11 +294,16 @@ func (e *edge) until(tb testing.TB, version uint64) {
 func fleet(tb testing.TB, c *control, n int) (edges []*edge, g *gossip) {
 	tb.Helper()
 	g = &gossip{edges: map[string]share.Peer{}}
+	return fleetIn(tb, c, g, n), g
+}
+
+func fleetIn(tb testing.TB, c *control, g *gossip, n int) (edges []*edge) {
+	tb.Helper()
 	for i := range n {
 		edges = append(edges, newEdge(tb, c.URL, fmt.Sprintf("edge%d", i), []string{"eu", "na", "as"}[i%3], tb.TempDir(), g))
 	}
 	for _, e := range edges {
 		e.start(tb, g)
 	}
-	return edges, g
+	return edges
 }
