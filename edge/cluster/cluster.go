@@ -106,6 +106,8 @@ type Cluster struct {
 	renamed   chan struct{} // what this edge tells of itself has changed
 	ordered   chan struct{} // there is an order to keep
 
+	back chan netip.AddrPort // a member that was gone is there again
+
 	mu      sync.Mutex // guards what follows; the library calls back with locks of its own, so it is never called under mu
 	members map[string]*member
 	meta    Meta
@@ -122,7 +124,7 @@ func New(o Options) (*Cluster, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	c := &Cluster{
-		Options: o, ordered: make(chan struct{}, 1), council: newCouncil(o.Name, o.Fall, o.MaxDown), members: map[string]*member{},
+		Options: o, back: make(chan netip.AddrPort, 1), ordered: make(chan struct{}, 1), council: newCouncil(o.Name, o.Fall, o.MaxDown), members: map[string]*member{},
 		dirty: make(chan struct{}, 1), moved: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
 		meta: Meta{
 			Region: o.Config.Region, Country: strings.ToUpper(o.Config.Country), Cell: o.Config.Location.cell(),
@@ -169,7 +171,7 @@ func (c *Cluster) listen() (err error) {
 // unless [Cluster.Silence] was called. It is called once.
 func (c *Cluster) Run(ctx context.Context) error {
 	var work sync.WaitGroup
-	for _, part := range []func(context.Context){c.join, c.decide, c.follow, c.tell, c.keep, c.save} {
+	for _, part := range []func(context.Context){c.join, c.decide, c.follow, c.compare, c.tell, c.keep, c.save} {
 		work.Go(func() { part(ctx) })
 	}
 	work.Wait()

@@ -69,6 +69,7 @@ func (c *Cluster) hear(b []byte, pass bool) {
 		c.refusals.malformed.Add(1)
 		return
 	}
+	m.Reports = c.ofMembers(m.Reports)
 	h := c.council.hear(m, time.Now())
 	news := len(h.news.Reports) + len(h.news.Drains)
 	c.counters.news.Add(uint64(news))

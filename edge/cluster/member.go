@@ -31,6 +31,9 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 	if err != nil {
 		c.refusals.malformed.Add(1)
 	}
+	if !alive {
+		c.council.gone(n.Name)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.members[n.Name]
@@ -38,6 +41,7 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 		m = &member{name: strings.Clone(n.Name)}
 		c.members[m.name] = m
 	}
+	back := alive && !m.alive && !m.since.IsZero()
 	if m.alive != alive || m.since.IsZero() {
 		m.alive, m.since = alive, time.Now()
 		if n.Name != c.Name {
@@ -53,6 +57,12 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 	}
 	c.alive.Store(count)
 	signal(c.moved)
+	if back {
+		select {
+		case c.back <- m.address:
+		default: // another one is, too
+		}
+	}
 }
 
 // voters returns the members that are alive and probe, and how many are alive.
