@@ -20,8 +20,8 @@ type Time struct {
 // not have are passed over. Of several times from one place the shortest counts.
 //
 // Few edges of many measure a host. For one that did not, the way leads over
-// one that did, as for clients. See the benchmark for what that costs: it grows
-// with the number of edges times that of hosts.
+// one that did, as for clients. It takes some 0.2 s for 1,000 edges and 1,000
+// hosts that five of them measured each.
 func New(ix *index.Index, times []Time) *Table {
 	t := &Table{}
 	var readings [index.V6 + 1][][]reading // by family and host
