@@ -335,7 +335,7 @@ func TestTakenOver(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(5 * time.Second): // dial ends the client later
 		t.Fatal("Serve goes on")
 	}
 	<-asks
