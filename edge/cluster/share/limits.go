@@ -2,7 +2,6 @@ package share
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -11,8 +10,9 @@ import (
 
 // Limits of what an edge does for others.
 const (
-	maxConnections = 512
-	maxOfAddress   = 128              // of these
+	maxStrangers   = 128              // connections that have shown no key yet
+	maxConnections = 512              // those that have
+	maxOfNetwork   = 128              // of these
 	maxSending     = 32               // answers that are sent at a time, each of which is in memory
 	maxSendingTo   = 16               // of these, to one address
 	handshake      = 5 * time.Second  // from the first byte to the last of a request's head
@@ -92,60 +92,4 @@ func (s *slots) leave(who netip.Addr) {
 func addressOf(r *http.Request) netip.Addr {
 	a, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return a.Addr().Unmap()
-}
-
-// limited is a listener that closes connections that are too many.
-type limited struct {
-	net.Listener
-
-	counters *counters
-
-	mu   sync.Mutex
-	open int                // guarded by mu
-	of   map[netip.Addr]int // guarded by mu
-}
-
-// Accept returns the next connection that there is room for.
-func (l *limited) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		at, _ := c.RemoteAddr().(*net.TCPAddr)
-		who := at.AddrPort().Addr().Unmap()
-		if l.count(who, 1) {
-			l.counters.connections.Add(1)
-			return &connection{Conn: c, closed: sync.OnceFunc(func() { l.count(who, -1) })}, nil
-		}
-		l.counters.busy.Add(1)
-		_ = c.Close()
-	}
-}
-
-// count counts connections, and reports whether there is room for n more.
-func (l *limited) count(who netip.Addr, n int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n > 0 && (l.open >= maxConnections || l.of[who] >= maxOfAddress) {
-		return false
-	}
-	l.open += n
-	if l.of[who] += n; l.of[who] == 0 {
-		delete(l.of, who)
-	}
-	return true
-}
-
-// A connection gives its place back when it is closed.
-type connection struct {
-	net.Conn
-
-	closed func()
-}
-
-// Close closes the connection.
-func (c *connection) Close() error {
-	c.closed()
-	return c.Conn.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,19 +26,22 @@ func (s *Share) server() *http.Server {
 	return &http.Server{
 		Handler: s.peersOnly(mux), TLSConfig: config, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		ReadHeaderTimeout: handshake, IdleTimeout: idle, MaxHeaderBytes: 8 << 10, ErrorLog: log.New(&sink{s}, "", 0),
+		ConnState: admitActive,
 	}
 }
 
-// A sink counts handshakes that failed: the server only logs them. Anybody can
-// cause them as often as they like, so there is no log of them.
+// A sink counts handshakes that failed, but for those that made room for others:
+// the server only logs them. Anybody can cause them as often as they like, so there
+// is no log of them.
 type sink struct{ s *Share }
 
 // Write takes a line.
 func (k *sink) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte("TLS handshake error")) {
-		k.s.counters.refused.Add(1)
-	} else {
+	switch {
+	case !bytes.Contains(line, []byte("TLS handshake error")):
 		k.s.Log.Debug("sharing snapshots: " + string(bytes.TrimSpace(line)))
+	case !bytes.Contains(line, []byte(net.ErrClosed.Error())):
+		k.s.counters.refused.Add(1)
 	}
 	return len(line), nil
 }

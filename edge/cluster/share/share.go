@@ -129,7 +129,7 @@ type Counters struct {
 	Bytes       uint64 `json:"bytes"`       // of both
 	Connections uint64 `json:"connections"` // that peers opened
 	Refused     uint64 `json:"refused"`     // connections by whoever has no key of the gossip, or speaks another language
-	Busy        uint64 `json:"busy"`        // connections that were too many
+	Busy        uint64 `json:"busy"`        // connections that were too many, or made room for others before they showed a key
 	Asked       uint64 `json:"asked"`       // requests to peers
 	Lacked      uint64 `json:"lacked"`      // of these, those that the peer did not have
 	Failed      uint64 `json:"failed"`      // of these, those without an answer in time
@@ -162,7 +162,7 @@ func (s *Share) Open() error {
 
 // serveAt has [Share.Run] serve at a listener.
 func (s *Share) serveAt(l net.Listener) {
-	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Addr]int{}}
+	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Prefix]int{}}
 	s.port.Store(uint32(s.Address().Port()))
 }
 
