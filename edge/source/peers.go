@@ -24,6 +24,7 @@ type Peers interface {
 	Leads(manifest wire.Hash) bool
 
 	// Newest returns the highest version that a peer has told it has; 0: none has.
+	// One from which Newer got nothing good does not count for a while.
 	Newest() uint64
 
 	// Manifest returns the manifest of a hash. It waits some seconds for those
@@ -43,7 +44,7 @@ type Peers interface {
 const (
 	lookAtPeers = time.Second     // how often it looks what versions peers have
 	patience    = 3 * time.Second // with a control plane that does not tell of a version that peers have
-	doubtful    = time.Minute     // after peers had no good manifest of a version that they told of
+	doubtful    = time.Minute     // a version of peers is not tried again that could not be taken
 )
 
 // A news is a manifest that may be new.
@@ -119,16 +120,19 @@ func (r *Remote) behind() bool {
 // catchUp takes the snapshot that peers have, while the control plane is away.
 func (r *Remote) catchUp(ctx context.Context) error {
 	newest := r.peers.Newest()
-	b, err := r.peers.Newer(ctx, r.version.Load(), r.accept)
+	var version uint64 // signed, unlike newest
+	b, err := r.peers.Newer(ctx, r.version.Load(), func(b []byte) (bad error) {
+		version, bad = r.newer(b)
+		return bad
+	})
 	if err == nil {
 		r.counts.manifestsOfPeers.Add(1)
-		err = r.take(ctx, news{manifest: b})
+		if err = r.take(ctx, news{manifest: b}); err != nil && ctx.Err() == nil {
+			r.doubted.Store(version)
+			time.AfterFunc(doubtful, func() { r.doubted.CompareAndSwap(version, 0) })
+		}
 	}
 	if err != nil {
-		if ctx.Err() == nil {
-			r.doubted.Store(newest)
-			time.AfterFunc(doubtful, func() { r.doubted.CompareAndSwap(newest, 0) })
-		}
 		return fmt.Errorf("catching up with peers, of which one has version %d: %w", newest, err)
 	}
 	r.etag = tagOf(b)
@@ -136,13 +140,17 @@ func (r *Remote) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// accept reports what is wrong with a manifest that a peer sent.
-func (r *Remote) accept(b []byte) error {
+// newer returns the version of a manifest that a peer sent, or what is wrong with
+// it.
+func (r *Remote) newer(b []byte) (version uint64, err error) {
 	m, err := wire.Open(b, r.config.Keys)
-	if err == nil && m.Version <= r.version.Load() {
-		err = fmt.Errorf("version %d is not above the present one, %d", m.Version, r.version.Load())
+	if err != nil {
+		return 0, err
 	}
-	return err
+	if m.Version <= r.version.Load() {
+		return 0, fmt.Errorf("version %d is not above the present one, %d", m.Version, r.version.Load())
+	}
+	return m.Version, nil
 }
 
 // pause waits, and not to the end if peers have news.

@@ -56,9 +56,17 @@ func (p *peers) Manifest(_ context.Context, h wire.Hash) ([]byte, error) {
 func (p *peers) Newer(_ context.Context, _ uint64, accept func([]byte) error) ([]byte, error) {
 	p.note("newer")
 	p.mu.Lock()
-	b := p.manifest
-	p.mu.Unlock()
-	return b, accept(b)
+	defer p.mu.Unlock()
+	err := accept(p.manifest)
+	if told := p.newest; err != nil {
+		p.newest = 0 // they do not count for a minute
+		time.AfterFunc(time.Minute, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.newest = max(p.newest, told)
+		})
+	}
+	return p.manifest, err
 }
 
 func (p *peers) Section(_ context.Context, _ wire.Hash, _ uint64, s *wire.Section) ([]byte, error) {
@@ -83,6 +91,13 @@ func (p *peers) has(c *control, version uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.manifest, p.sections, p.newest = c.manifest, maps.Clone(c.sections), version
+}
+
+// lose has peers lose all sections. It forgets what was asked.
+func (p *peers) lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sections, p.asked = nil, nil
 }
 
 // what returns how often what was asked for was.
@@ -261,6 +276,13 @@ func TestRemoteCatchesUp(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if version(r) != 13 {
 			t.Errorf("version %d", version(r))
+		}
+		elsewhere.publish(t, network(14, "a", "c"), signer(1))
+		p.has(elsewhere, 14)
+		p.lose() // all but the manifest
+		time.Sleep(time.Hour)
+		if n := what(p.asked)["newer"]; version(r) != 13 || n < 50 || n > 70 {
+			t.Errorf("version %d, %d questions in an hour for what cannot be taken, want one a minute", version(r), n)
 		}
 		cancel()
 		if err := <-done; err != nil {

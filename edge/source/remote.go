@@ -62,7 +62,7 @@ type Remote struct {
 	decoder  wire.Decoder
 	manifest []byte        // the bytes of the one in use, or of the one on disk
 	version  atomic.Uint64 // no older one is taken
-	doubted  atomic.Uint64 // a version that peers told of and did not have; 0: none
+	doubted  atomic.Uint64 // a version of peers that could not be taken; 0: none
 	etag     string        // of the manifest that the control plane sent last
 
 	latest  atomic.Pointer[snapshot.Snapshot]

@@ -18,7 +18,7 @@ import (
 func inLan(t *testing.T, n *lan, name string, h share.Holder, peers ...share.Peer) *share.Share {
 	t.Helper()
 	s, err := share.New(share.Options{
-		Listen: loopback(), Name: name, Keys: keys(1), Peers: func() []share.Peer { return peers }, Holder: h,
+		Listen: loopback(), Name: name, Keys: func() [][]byte { return [][]byte{gossipKey} }, Peers: func() []share.Peer { return peers }, Holder: h,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -25,8 +25,8 @@ const (
 	maxTries     = 5                // peers that are asked for one thing
 	waitOnce     = 10 * time.Second // with one request: a peer that froze is found out some seconds later
 
-	newerWithin    = 10 * time.Second // all peers that have a newer snapshot are asked, while the control plane says nothing
 	manifestWithin = 15 * time.Second // a manifest must come, beside waiting
+	newerWithin    = 20 * time.Second // peers that have a newer snapshot are asked, while the control plane says nothing: more than one of them
 )
 
 var errNobody = errors.New("no peer has it")
@@ -44,6 +44,7 @@ type wish struct {
 	most   int                // bytes
 	within time.Duration      // it must come, beside waiting
 	coming time.Duration      // it may be on its way to a peer; if it is for longer, the peer hangs
+	told   bool               // peers have told that they have it: not to have it is held against them
 	accept func([]byte) error // what is not accepted is held against the peer
 }
 
@@ -53,10 +54,14 @@ func (s *Share) Alone() bool { return len(s.peers()) == 0 }
 // Leads reports whether this edge is to get a manifest from the control plane.
 func (s *Share) Leads(manifest wire.Hash) bool { return s.plan(manifest).leads() }
 
-// Newest returns the highest version that a peer has.
+// Newest returns the highest version that a peer has of those that are not left
+// alone: what others tell may be wrong.
 func (s *Share) Newest() (version uint64) {
+	now := time.Now()
 	for _, p := range s.peers() {
-		version = max(version, p.Version)
+		if p.Version > version && !s.standing.look(p.Address).until.After(now) {
+			version = p.Version
+		}
 	}
 	return version
 }
@@ -66,8 +71,8 @@ func (s *Share) Newest() (version uint64) {
 func (s *Share) Manifest(ctx context.Context, manifest wire.Hash) ([]byte, error) {
 	p := s.plan(manifest)
 	return s.first(ctx, s.sources(p, 0), patience(waitManifest, p.depth), wish{
-		"/v1/manifest/" + manifest.String(), wire.MaxManifest, manifestWithin, 0,
-		func(b []byte) error {
+		path: "/v1/manifest/" + manifest.String(), most: wire.MaxManifest, within: manifestWithin,
+		accept: func(b []byte) error {
 			if wire.HashOf(b) != manifest {
 				return errors.New("it has another SHA-256")
 			}
@@ -76,7 +81,8 @@ func (s *Share) Manifest(ctx context.Context, manifest wire.Hash) ([]byte, error
 	})
 }
 
-// Newer returns a manifest above a version that is accepted.
+// Newer returns a manifest above a version that is accepted. Peers that have told
+// of one and do not send it are left alone.
 func (s *Share) Newer(ctx context.Context, above uint64, accept func([]byte) error) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, newerWithin)
 	defer cancel()
@@ -86,7 +92,9 @@ func (s *Share) Newer(ctx context.Context, above uint64, accept func([]byte) err
 			have = append(have, source{Peer: p})
 		}
 	}
-	return s.first(ctx, s.fit(have), 0, wish{"/v1/manifest", wire.MaxManifest, manifestWithin, 0, accept})
+	return s.first(ctx, s.fit(have), 0, wish{
+		path: "/v1/manifest", most: wire.MaxManifest, within: manifestWithin, told: true, accept: accept,
+	})
 }
 
 // Section returns the verified bytes of a section of a snapshot.
@@ -95,7 +103,7 @@ func (s *Share) Section(ctx context.Context, manifest wire.Hash, version uint64,
 	within := answerWithin + time.Duration(section.Size/slowest)*time.Second
 	coming := waitSection + time.Duration(section.Size/trickle)*time.Second
 	return s.first(ctx, s.sources(p, version), patience(coming, p.depth), wish{
-		"/v1/sections/" + section.Hash.String(), section.Size, within, coming, section.Verify,
+		path: "/v1/sections/" + section.Hash.String(), most: section.Size, within: within, coming: coming, accept: section.Verify,
 	})
 }
 
@@ -204,7 +212,7 @@ func (s *Share) ask(ctx context.Context, p *Peer, wait time.Duration, w *wish) (
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, errComing) && wait > 0 && wait >= w.coming: // it hangs
-	case errors.Is(err, errLacks) || errors.Is(err, errComing):
+	case errors.Is(err, errLacks) && !w.told || errors.Is(err, errComing):
 		s.counters.lacked.Add(1)
 		s.standing.good(p.Address)
 		return nil, err
