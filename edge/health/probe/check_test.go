@@ -39,7 +39,7 @@ func planOf(t *testing.T, where string, size int64) plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plan{url: u, size: size}
+	p := plan{file: file{u, size}}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
 		p.addrs = []netip.Addr{a}
 	}
@@ -47,12 +47,14 @@ func planOf(t *testing.T, where string, size int64) plan {
 }
 
 func TestStatuses(t *testing.T) {
+	var methods []string // of one probe, whose questions come one after the other
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		want := []string{"HEAD", "waypost/1.2 (+mirror health probe)", "identity"}
-		got := []string{r.Method, r.UserAgent(), r.Header.Get("Accept-Encoding")}
+		want := []string{"waypost/1.2 (+mirror health probe)", "identity"}
+		got := []string{r.UserAgent(), r.Header.Get("Accept-Encoding")}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
+		methods = append(methods, r.Method)
 		status := 0
 		_, _ = fmt.Sscanf(r.URL.Path, "/%d", &status)
 		if location := r.URL.Query().Get("to"); location != "" {
@@ -66,38 +68,49 @@ func TestStatuses(t *testing.T) {
 	defer server.Close()
 	const dir = -1
 	tests := []struct {
-		path string
-		size int64
-		want Verdict
+		path  string
+		size  int64
+		asked string
+		want  Verdict
 	}{
-		{"/200/", dir, OK},
-		{"/403/", dir, OK},
-		{"/405/", dir, OK},
-		{"/429/", dir, OK},
-		{"/404/", dir, Missing},
-		{"/410/", dir, Missing},
-		{"/401/", dir, BadStatus},
-		{"/500/", dir, BadStatus},
-		{"/503/", dir, BadStatus},
-		{"/200?length=1000", 1000, OK},
-		{"/200?length=999", 1000, WrongSize},
-		{"/200", 1000, OK}, // no length, nothing to compare
-		{"/403", 1000, BadStatus},
-		{"/404", 1000, Missing},
-		{"/301?to=/200/", dir, OK},
-		{"/302?to=" + server.URL + "/200/", dir, OK},
-		{"/302?to=https://127.0.0.1/200/", dir, OK},
-		{"/302?to=http://other.test/200/", dir, Elsewhere},
-		{"/302?to=//other.test/", dir, Elsewhere},
-		{"/302?to=ftp://127.0.0.1/", dir, Elsewhere},
-		{"/302?to=%25%7a", dir, BadStatus},
-		{"/302", dir, BadStatus},
+		{"/200/", dir, "HEAD", OK},
+		{"/403/", dir, "HEAD", OK},
+		{"/429/", dir, "HEAD", OK},
+		{"/405/", dir, "HEAD GET", BadStatus},
+		{"/404/", dir, "HEAD", Missing},
+		{"/410/", dir, "HEAD", Missing},
+		{"/401/", dir, "HEAD", BadStatus},
+		{"/500/", dir, "HEAD", BadStatus},
+		{"/503/", dir, "HEAD", BadStatus},
+		{"/200?length=1000", 1000, "HEAD", OK},
+		{"/200?length=999", 1000, "HEAD", WrongSize},
+		{"/200", 1000, "HEAD GET", WrongSize}, // of an empty body
+		{"/204", 1000, "HEAD GET", WrongSize},
+		{"/429", 1000, "HEAD", OK},
+		{"/403", 1000, "HEAD GET", BadStatus},
+		{"/400", 1000, "HEAD GET", BadStatus},
+		{"/405", 1000, "HEAD GET", BadStatus},
+		{"/501", 1000, "HEAD GET", BadStatus},
+		{"/404", 1000, "HEAD", Missing},
+		{"/301?to=/200/", dir, "HEAD HEAD", OK},
+		{"/301?to=/404/", dir, "HEAD HEAD", Missing},
+		{"/302?to=" + server.URL + "/200/", dir, "HEAD HEAD", OK},
+		{"/302?to=/301%3Fto=/307%253Fto=/200/", dir, "HEAD HEAD HEAD HEAD", OK},
+		{"/302?to=http://other.test/200/", dir, "HEAD", Elsewhere},
+		{"/302?to=//other.test/", dir, "HEAD", Elsewhere},
+		{"/302?to=ftp://127.0.0.1/", dir, "HEAD", Elsewhere},
+		{"/302?to=%25%7a", dir, "HEAD", BadStatus},
+		{"/302", dir, "HEAD", BadStatus},
 	}
 	for _, test := range tests {
 		t.Run(test.path, func(t *testing.T) {
+			methods = nil
 			r := testChecker(nil).probe(t.Context(), planOf(t, server.URL+test.path, test.size), index.V4)
 			if r.Verdict != test.want || (r.Detail == "") != (test.want == OK) || r.Latency <= 0 {
 				t.Errorf("got %v %q after %v, want %v", r.Verdict, r.Detail, r.Latency, test.want)
+			}
+			if got := strings.Join(methods, " "); got != test.asked {
+				t.Errorf("asked %s, want %s", got, test.asked)
 			}
 		})
 	}
@@ -392,12 +405,21 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c := testChecker(nil)
-		served := make(chan struct{})
-		c.dial = func(context.Context, string, string) (net.Conn, error) { return pipe(text, served), nil }
+		var served []chan struct{} // by connection
+		c.dial = func(context.Context, string, string) (net.Conn, error) {
+			served = append(served, make(chan struct{}))
+			return pipe(text, served[len(served)-1]), nil
+		}
 		p := planOf(t, "http://mirror.test/f.iso", 5)
 		p.addrs = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+		p.other = file{p.url.JoinPath("other"), 6}
 		r := c.probe(t.Context(), p, index.V4)
-		<-served
+		if n := len(served); n > 2*(maxHops+2) {
+			t.Errorf("%d questions", n)
+		}
+		for _, s := range served {
+			<-s
+		}
 		if !r.Verdict.settles() || (r.Verdict == OK) != (r.Detail == "") {
 			t.Errorf("got %+v", r)
 		}

@@ -40,7 +40,7 @@ func TestDownAndUp(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Content-Length", "5")
+		_, _ = w.Write([]byte("12345"))
 	}))
 	defer server.Close()
 	var engine answer.Engine

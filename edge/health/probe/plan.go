@@ -17,9 +17,9 @@ import (
 // A plan is how to probe one target, and what its decision is weighed with.
 // It is immutable.
 type plan struct {
-	url       *url.URL
+	file                   // to ask for
+	other     file         // to ask for where that is missing or of another size; without a URL there is none
 	addrs     []netip.Addr // of the target's family; nil: as the name resolves
-	size      int64        // of the file that url names; -1: it names a directory
 	ranged    bool         // ask for the first bytes too, not only for the header
 	private   bool
 	country   geo.Country
@@ -61,10 +61,7 @@ func plansFor(ix *index.Index) map[health.Target]plan {
 // has. It is not ok for a host without a URL of the scheme.
 func planFor(ix *index.Index, files []sample, h uint32, scheme index.Schemes) (plan, bool) {
 	host := ix.Registered(h)
-	p := plan{
-		size: -1, private: host.Private,
-		country: host.Country, continent: ix.Inputs().Continents.Of(host.Country),
-	}
+	p := plan{private: host.Private, country: host.Country, continent: ix.Inputs().Continents.Of(host.Country)}
 	base := make(map[uint32]string, len(host.Mounts))
 	where := ""
 	for _, m := range host.Mounts {
@@ -75,19 +72,25 @@ func planFor(ix *index.Index, files []sample, h uint32, scheme index.Schemes) (p
 			}
 		}
 	}
-	for i := range files {
-		s := &files[i]
-		if at := base[s.category]; at != "" && s.heldBy(ix, h) {
-			where, p.size = at+"/"+s.path(ix), s.size
-			break
-		}
+	asked := choose(ix, files, h, base)
+	if len(asked) == 0 {
+		p.url, p.size = parse(where), -1
+		return p, p.url != nil
 	}
+	p.file = asked[0].under(base, ix)
+	if len(asked) > 1 {
+		p.other = asked[1].under(base, ix)
+	}
+	return p, p.url != nil
+}
+
+// parse returns a URL that names a host, or nil.
+func parse(where string) *url.URL {
 	u, err := url.Parse(where)
-	if where == "" || err != nil || u.Hostname() == "" {
-		return plan{}, false
+	if err != nil || u.Hostname() == "" {
+		return nil
 	}
-	p.url = u
-	return p, true
+	return u
 }
 
 // addresses returns where to reach a host over a family, nil for as its name
@@ -121,10 +124,41 @@ type sample struct {
 	size, mtime         int64
 }
 
+// choices is from how many files one is chosen for a host: the hosts differ, so
+// that no file decides for all of them.
+const choices = 12
+
+// choose returns up to two files to ask a host for, the first by preference.
+// That is one of the oldest, for what has not changed for long has reached every
+// mirror. But the oldest trees are also what a master archives next, many
+// directories at once: so the other is of the middle of the list.
+func choose(ix *index.Index, files []sample, h uint32, base map[uint32]string) []*sample {
+	old := held(ix, files, h, base)
+	if len(old) < 2 {
+		return old
+	}
+	lot := int(ix.Host(h).Key % choices)
+	first := old[lot%len(old)]
+	if newer := held(ix, files[len(files)/2:], h, base); len(newer) > 0 && newer[lot%len(newer)] != first {
+		return []*sample{first, newer[lot%len(newer)]}
+	}
+	return []*sample{first, old[(lot+1)%len(old)]}
+}
+
+// held returns the first of the files that host h should have.
+func held(ix *index.Index, files []sample, h uint32, base map[uint32]string) []*sample {
+	all := make([]*sample, 0, choices)
+	for i := 0; i < len(files) && len(all) < choices; i++ {
+		if s := &files[i]; s.heldBy(ix, h) && base[s.category] != "" {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // samples returns a file of each directory that has a suitable one, the oldest
-// first: what has not changed for long has reached every mirror. Suitable is
-// what is known in one version only, since a mirror may well be ahead of a
-// snapshot, or behind it, with a file that changes.
+// first. Suitable is what is known in one version only, since a mirror may well
+// be ahead of a snapshot, or behind it, with a file that changes.
 func samples(ix *index.Index) []sample {
 	var found []sample
 	files := ix.Files()
@@ -158,6 +192,11 @@ func samples(ix *index.Index) []sample {
 // heldBy reports whether host h should have the file.
 func (s *sample) heldBy(ix *index.Index, h uint32) bool {
 	return ix.Registered(h).Has.Has(s.dir) && !slices.Contains(ix.Files().Lacks(s.file), h)
+}
+
+// under returns the file as a host has it whose trees are at these URLs.
+func (s *sample) under(base map[uint32]string, ix *index.Index) file {
+	return file{parse(base[s.category] + "/" + s.path(ix)), s.size}
 }
 
 // path returns the file's escaped path below the top directory of its category.

@@ -17,6 +17,9 @@ func describe(ix *index.Index) map[string]string {
 	for name, p := range plansFor(ix) {
 		key := fmt.Sprintf("%s %s", name.Host, name.Kind())
 		got[key] = fmt.Sprintf("%s %d %v", p.url, p.size, p.addrs)
+		if p.other.url != nil {
+			got[key] += fmt.Sprintf(" or %s %d", p.other.url, p.other.size)
+		}
 	}
 	return got
 }
@@ -88,13 +91,56 @@ func TestPlansFiles(t *testing.T) {
 	b.Add(2, "newer", []snapshot.Version{known(8, 20)}, nil)
 	s.Files = b.Build(len(s.Directories))
 	want := map[string]string{
-		"all http over ipv4":   "http://all.test/os/a%20b/old%3F100%25 9 [192.0.2.1]",
+		"all http over ipv4":   "http://all.test/os/a%20b/old%3F100%25 9 [192.0.2.1] or http://all.test/os/new 7",
 		"holed http over ipv4": "http://holed.test/os/new 7 [192.0.2.1]",
 		"empty http over ipv4": "http://empty.test/os/ -1 [192.0.2.1]",
 		"other http over ipv4": "http://other.test/ROOT 3 [192.0.2.1]",
 	}
 	if diff := cmp.Diff(want, describe(compileSnapshot(t, s))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestSpread: hosts are asked for different files, all of them old; the other
+// file of each is newer and in another directory.
+func TestSpread(t *testing.T) {
+	const hosts, dirs = 300, 100
+	s := &snapshot.Snapshot{Categories: []snapshot.Category{{Name: "os", Path: "pub/os"}}}
+	var b snapshot.FileBuilder
+	for d := range uint32(dirs) {
+		s.Directories = append(s.Directories, snapshot.Directory{Path: fmt.Sprintf("pub/os/%d", d)})
+		b.Add(d, "f", []snapshot.Version{{Size: 10, MTime: int64(d) + 1}}, nil)
+	}
+	s.Files = b.Build(dirs)
+	for h := range hosts {
+		m := mirror{name: fmt.Sprintf("mirror%d.example.org", h), urls: []string{"http://a.test/os"}, addresses: []string{"192.0.2.1"}}
+		s.Hosts = append(s.Hosts, m.host(t))
+		for d := range uint32(dirs) {
+			s.Hosts[h].Has.Add(d)
+		}
+	}
+	first, other := map[int]int{}, map[int]int{}
+	for name, p := range plansFor(compileSnapshot(t, s)) {
+		var old, newer int
+		if _, err := fmt.Sscanf(p.url.Path+" "+p.other.url.Path, "/os/%d/f /os/%d/f", &old, &newer); err != nil {
+			t.Fatal(name, err)
+		}
+		first[old]++
+		other[newer]++
+	}
+	for _, x := range []struct {
+		name string
+		of   map[int]int
+		from int
+	}{{"first", first, 0}, {"other", other, dirs / 2}} {
+		chi2 := 0.0
+		for i := range choices {
+			d := float64(x.of[x.from+i]) - hosts/choices
+			chi2 += d * d / (hosts / choices)
+		}
+		if len(x.of) != choices || chi2 > 31.3 { // p = 0.001 at 11 degrees of freedom
+			t.Errorf("%s: chi-square %.1f over %v", x.name, chi2, x.of)
+		}
 	}
 }
 

@@ -1,17 +1,27 @@
 // Package probe looks which mirrors are up, from where this edge stands.
 //
 //	index ──► plans ──► probe ──► rise and fall ──► abstain ──► cap ──► down
-//	          what to   one HEAD  of each target    of a kind   of an   published
-//	          ask of    within                                  area
-//	          a target  seconds
+//	          what to   within    of each target    of a kind   of an   published
+//	          ask of    seconds                                 area
+//	          a target
 //
 // A target is one host by one scheme over one address family: not a category,
 // since a server that is dead is dead for all its trees. A probe resolves the
 // name where the snapshot has no addresses, connects, verifies the certificate
 // and asks HEAD for a file that the host should hold, whose size is compared,
-// or else for a directory. It follows no redirect. Every tenth probe asks GET
-// for the first kilobyte of the file and reads it; others read no body. What
-// it found is a [Verdict].
+// or else for a directory. Where that does not settle it, it asks on within the
+// same time:
+//
+//   - GET, for the first kilobyte, where a host refuses HEAD or does not say the
+//     size. What cannot be found to be of the known size is an error page.
+//   - where a redirect leads, as long as that is the same host: with another path
+//     it may lead to an error page, with https to a bad certificate.
+//   - another file, of another directory, where the first is missing or of
+//     another size: it may have been archived, and the mirrors that lack it first
+//     are the best ones.
+//
+// Every tenth probe, and each that follows a failure until all is well, asks GET
+// at once. What a probe found is a [Verdict].
 //
 // From verdicts to what is down there are three steps:
 //

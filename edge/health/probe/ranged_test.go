@@ -49,7 +49,7 @@ func TestRanged(t *testing.T) {
 			w.Header().Set("Content-Range", "bytes 0-1023/*")
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = io.Copy(w, io.NewSectionReader(file, 0, 1024))
-		}, OK},
+		}, WrongSize},
 		{"refuses GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, OK},
 		{"fails at GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, BadStatus},
 	}
@@ -68,7 +68,7 @@ func TestRanged(t *testing.T) {
 
 // TestRangedNow counts how often the first bytes are asked for.
 func TestRangedNow(t *testing.T) {
-	file, dir := target{plan: plan{size: 1}}, target{plan: plan{size: -1}}
+	file, dir := target{plan: plan{file: file{size: 1}}}, target{plan: plan{file: file{size: -1}}}
 	ranged := 0
 	for range 10 * rangedEvery {
 		if file.ask().ranged {
@@ -80,5 +80,54 @@ func TestRangedNow(t *testing.T) {
 	}
 	if ranged != 10 {
 		t.Errorf("%d of %d probes", ranged, 10*rangedEvery)
+	}
+}
+
+// TestGetFails has a host that answers HEAD and fails at every GET, and then
+// one that does the reverse.
+func TestGetFails(t *testing.T) {
+	c := Config{}.WithDefaults()
+	host := target{plan: plan{file: file{size: 5000}}}
+	probe := func(get, head Verdict) {
+		host.result, host.probed = Result{Verdict: head}, true
+		if host.ask().ranged {
+			host.result.Verdict = get
+		}
+		host.note(false, &c, time.Now())
+	}
+	n := 0
+	for ; !host.failing && n < 100; n++ {
+		probe(BadStatus, OK)
+	}
+	if n != rangedEvery+1 {
+		t.Errorf("down after %d probes", n)
+	}
+	for range 100 {
+		if probe(BadStatus, OK); !host.failing {
+			t.Fatal("up again by HEAD")
+		}
+	}
+	for n = 0; host.failing && n < 100; n++ {
+		probe(OK, OK)
+	}
+	if n != c.Rise {
+		t.Errorf("up after %d probes", n)
+	}
+	for range 100 {
+		if probe(OK, BadStatus); host.failing {
+			t.Fatal("down by HEAD")
+		}
+	}
+}
+
+// TestLookRanged: what fails elsewhere is looked at by GET.
+func TestLookRanged(t *testing.T) {
+	p := newProber(Config{}.WithDefaults(), nil)
+	p.Update(compile(t, mirrors("DE", "a")...))
+	host := p.targets[newName("a")]
+	host.plan.size = 5000
+	p.Look(newName("a"))
+	if !host.ask().ranged || host.ask().ranged {
+		t.Error("want the first bytes once")
 	}
 }

@@ -57,16 +57,18 @@ func (p *Prober) shift(host string) time.Duration {
 	return p.config.Interval * time.Duration(turn) / time.Duration(max(turns, 1))
 }
 
-// Look has a target probed within a second, for it fails as others see it.
-// Where this edge has seen it fail too, it is on its way already.
+// Look has a target probed within a second, for it fails as others see it: by
+// GET, for that may be how they saw it. Where this edge has seen it fail too, it
+// is on its way already.
 func (p *Prober) Look(name health.Target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.targets[name]
-	if t == nil || t.at < 0 || t.failing || t.streak > 0 {
+	if t == nil || t.failing || t.streak > 0 {
 		return
 	}
-	if due := t.seen.Add(p.config.retry()); due.Before(t.due) {
+	t.heads = rangedEvery
+	if due := t.seen.Add(p.config.retry()); t.at >= 0 && due.Before(t.due) {
 		p.dueAt(t, due)
 		p.wake()
 	}

@@ -21,7 +21,7 @@ type target struct {
 
 	doubted bool // to be probed anew before this kind counts
 
-	probes   int    // made so far
+	heads    int    // probes since the last one that read the first bytes
 	result   Result // of the last probe
 	trips    trips
 	probed   bool
@@ -117,15 +117,20 @@ func (t *target) next(now time.Time, c *Config) time.Time {
 	return regular
 }
 
-// rangedEvery is how many probes of a target there are for each that reads the
-// first bytes of the file too.
+// rangedEvery is how many probes of a target that is well there are for each
+// that reads the first bytes of the file too.
 const rangedEvery = 10
 
-// ask returns how to make the next probe.
+// ask returns how to make the next probe. What follows a failure reads the
+// first bytes until all is well again: HEAD could not contradict a GET that
+// failed, and a GET that succeeds, which is what clients send, does a HEAD.
 func (t *target) ask() plan {
 	p := t.plan
-	t.probes++
-	p.ranged = p.size > 0 && t.probes%rangedEvery == 0
+	t.heads++
+	if t.failing || t.streak > 0 || t.heads >= rangedEvery {
+		p.ranged = p.size > 0
+		t.heads = 0
+	}
 	return p
 }
 

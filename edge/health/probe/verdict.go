@@ -21,7 +21,7 @@ const (
 	Protocol                 // the answer was not HTTP, or broke off
 	BadStatus                // a status that means no content: 5xx, 401, a file's 403 …
 	Missing                  // 404 or 410: the content is not where it should be
-	WrongSize                // the file has another size than the one that is known
+	WrongSize                // the file has another size than the one that is known, or it cannot be found out
 	Elsewhere                // redirects to another host, or from https to http
 	Verdicts                 // how many there are
 )
@@ -48,7 +48,7 @@ func (v Verdict) settles() bool { return v == OK || v.Failed() }
 type Result struct {
 	Verdict   Verdict
 	Latency   time.Duration // of the whole probe: name, connection, TLS, answer
-	RoundTrip time.Duration // until a connection was there; zero if none was
+	RoundTrip time.Duration // until the first connection was there; zero if none was
 	Detail    string        // why it failed, for people; "" if it did not
 	Expires   time.Time     // when the certificate expires; zero if none was seen
 	Expiring  bool          // less than a tenth of the certificate's life is left

@@ -97,8 +97,13 @@ func slowMirror(after time.Duration) http.HandlerFunc {
 	}
 }
 
-// softMissing says 200 for a page that tells of an error.
-func softMissing(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "17") }
+// softMissing says 200 for a page that tells of an error, and nothing of its
+// length, as programs do.
+func softMissing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html")
+	_ = http.NewResponseController(w).Flush()
+	_, _ = io.WriteString(w, strings.Repeat("<p>Not here</p>", 200))
+}
 
 func (m *smallMirror) up() {
 	m.t.Helper()
