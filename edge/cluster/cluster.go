@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,10 @@ const (
 	// told 4.7 times on average, and one of them misses one of ten pieces.
 	retransmit = 8
 )
+
+// times returns how often each of so many members tells a piece of news, as the
+// library has it for its own.
+func times(members int) int { return retransmit * len(strconv.Itoa(members)) }
 
 // A Prober looks at mirrors; edge/health/probe does. Its methods are called
 // from any goroutine.
@@ -96,7 +101,7 @@ type Cluster struct {
 	list      *memberlist.Memberlist
 	transport *transport
 	keys      *keyring
-	queue     memberlist.TransmitLimitedQueue
+	queue     *queue
 	refusals  refusals
 	counters  counters
 	alive     atomic.Int32  // members, with this one
@@ -136,6 +141,7 @@ func New(o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c.meta.keys = c.keys.ids()
+	c.queue = newQueue(func() int { return times(int(c.alive.Load())) })
 	c.council.inherit(o.Before)
 	c.restore(time.Now())
 	if err = c.listen(); err != nil {
@@ -149,8 +155,6 @@ func (c *Cluster) listen() (err error) {
 	settings := c.Config.memberlist()
 	s := &sink{c.Log, &c.refusals}
 	settings.Name, settings.Logger, settings.Keyring = c.Name, s.logger(), c.keys.ring
-	c.queue.RetransmitMult, c.queue.NumNodes = settings.RetransmitMult, func() int { return int(c.alive.Load()) }
-	c.queue.QueueBroadcast(anchor())
 	if c.transport, err = newTransport(&c.Config, settings.Logger); err != nil {
 		return err
 	}
@@ -211,7 +215,8 @@ func signal(to chan struct{}) {
 
 // See takes in what this edge has seen, and from which kinds it abstains.
 func (c *Cluster) See(seen []vote.Seen, abstains [health.Kinds]bool) {
-	c.pass(&vote.Message{Reports: c.council.see(seen, abstains)})
+	tell := c.council.see(seen, abstains)
+	c.queue.add(&tell)
 	signal(c.dirty)
 }
 
@@ -263,19 +268,20 @@ func (c *Cluster) report(v *verdict) {
 
 // keep does what is due now and then, until ctx ends.
 func (c *Cluster) keep(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	second, minute := time.NewTicker(time.Second), time.NewTicker(time.Minute)
+	defer second.Stop()
+	defer minute.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-		}
-		if c.keys.changed() {
-			c.reloadKeys()
-		}
-		for _, name := range c.bury(time.Now()) {
-			c.council.forget(name)
+		case <-second.C:
+			if c.keys.changed() {
+				c.reloadKeys()
+			}
+		case now := <-minute.C:
+			c.bury(now)
+			c.council.forget(now, c.known())
 		}
 	}
 }

@@ -3,6 +3,8 @@ package cluster
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +13,11 @@ import (
 	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
 )
+
+// reports returns all that are to be told, whatever the hurry.
+func (b bulletin) reports() []vote.Report { return slices.Concat(b.urgent, b.rest) }
+
+func everybody(string) bool { return true }
 
 // TestSkewedClocks has five edges whose clocks are up to an hour apart, and
 // random sights, abstentions and orders. Messages get lost; once all have
@@ -41,10 +48,10 @@ func TestSkewedClocks(t *testing.T) {
 					Name: names[r.IntN(6)], On: r.IntN(3) > 0, Left: time.Duration(1+r.IntN(20)) * time.Minute,
 				})}
 			case 1:
-				m.Reports = edges[i].see(nil, [health.Kinds]bool{r.IntN(4) == 0})
+				m.Reports = edges[i].see(nil, [health.Kinds]bool{r.IntN(4) == 0}).reports()
 			default:
-				sight := vote.Sight{State: vote.State(1 + r.IntN(3)), Verdict: 1}
-				m.Reports = edges[i].see([]vote.Seen{{Target: health.Kind(r.IntN(2)).Of(names[r.IntN(6)]), Sight: sight}}, [health.Kinds]bool{})
+				sight := vote.Sight{State: vote.State(1 + r.IntN(5)), Verdict: 1}
+				m.Reports = edges[i].see([]vote.Seen{{Target: health.Kind(r.IntN(2)).Of(names[r.IntN(6)]), Sight: sight}}, [health.Kinds]bool{}).reports()
 			}
 			for j, e := range edges {
 				if j != i && r.IntN(2) == 0 {
@@ -59,7 +66,7 @@ func TestSkewedClocks(t *testing.T) {
 			for i, from := range edges {
 				for j, to := range edges {
 					if i != j {
-						to.hear(from.all(now.Add(skews[i])), now.Add(skews[j]))
+						to.hear(from.all(now.Add(skews[i]), everybody), now.Add(skews[j]))
 					}
 				}
 			}
@@ -89,7 +96,7 @@ func TestOrderEnds(t *testing.T) {
 	if v = c.decide(v.next); len(v.down) != 0 || !v.next.IsZero() || !v.changed || len(v.rose) != 2 {
 		t.Errorf("%+v", v)
 	}
-	if v = c.decide(now); v.changed {
+	if v = c.decide(now.Add(time.Minute)); v.changed {
 		t.Errorf("%+v", v)
 	}
 }
@@ -100,7 +107,7 @@ func TestWithdrawn(t *testing.T) {
 	b.setMembers([]vote.Member{{Name: "a"}, {Name: "b"}})
 	b.setHosts(hosts("h"))
 	tell := func(s vote.Sight) heard {
-		m := vote.Message{Reports: a.see([]vote.Seen{{Target: health.Kind(1).Of("h"), Sight: s}}, [health.Kinds]bool{})}
+		m := vote.Message{Reports: a.see([]vote.Seen{{Target: health.Kind(1).Of("h"), Sight: s}}, [health.Kinds]bool{}).reports()}
 		return b.hear(&m, time.Now())
 	}
 	b.see([]vote.Seen{{Target: health.Kind(1).Of("h"), Sight: vote.Sight{State: vote.Good}}}, [health.Kinds]bool{})
@@ -144,5 +151,53 @@ func TestBefore(t *testing.T) {
 	c.order(now, vote.Drain{Name: "h1", On: true, Left: time.Minute})
 	if v := c.decide(now); v.changed || len(c.down) != 2 || !c.down[health.Kind(0).Of("h2")] {
 		t.Errorf("down %v, by votes %v", v.down, c.down)
+	}
+}
+
+// TestStrangers: what somebody said who is gone is forgotten by all, although
+// they notice at different times, and teach one another all that they know.
+func TestStrangers(t *testing.T) {
+	now := time.Now()
+	a, b := newCouncil("a", 2, 1), newCouncil("b", 2, 1)
+	m := vote.Message{Reports: []vote.Report{said("h", 1, vote.Good)}}
+	m.Reports[0].Observer = "x"
+	for _, c := range []*council{a, b} {
+		c.hear(&m, now)
+	}
+	for i := range 180 { // minutes
+		knows := func(from time.Duration) func(string) bool {
+			return func(name string) bool { return name != "x" || time.Duration(i)*time.Minute < from }
+		}
+		fromA, fromB := knows(remember), knows(remember+2*time.Minute)
+		a.forget(now, fromA)
+		b.forget(now, fromB)
+		a.hear(b.all(now, fromB), now)
+		b.hear(a.all(now, fromA), now)
+		now = now.Add(time.Minute)
+		if i < 60 && (len(a.book.Observers()) != 2 || len(b.book.Observers()) != 2) {
+			t.Fatal("forgotten too soon")
+		}
+	}
+	if len(a.book.Observers()) != 1 || len(b.book.Observers()) != 1 || len(a.strangers)+len(b.strangers) > 0 {
+		t.Errorf("a has %v, b has %v; strangers are %v and %v", a.book.Observers(), b.book.Observers(), a.strangers, b.strangers)
+	}
+}
+
+// TestArranging changes members and hosts at once: hosts have the observers of
+// the last members.
+func TestArranging(t *testing.T) {
+	c := newCouncil("a", 2, 1)
+	var members []vote.Member
+	var work sync.WaitGroup
+	for i := range 30 {
+		members = append(members, vote.Member{Name: fmt.Sprint("edge", i)})
+		work.Go(func() { c.setHosts(hosts("h1", "h2", "h3", fmt.Sprint("other", i))) })
+		c.setMembers(members)
+	}
+	work.Wait()
+	for _, h := range c.hosts {
+		if diff := cmp.Diff(vote.NewRoll(members).Of(h.Name), h.Observers); diff != "" || len(c.hosts) != 4 {
+			t.Error(diff)
+		}
 	}
 }

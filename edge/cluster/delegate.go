@@ -32,14 +32,17 @@ func (d *delegate) NotifyMsg(b []byte) { d.c.hear(b, true) }
 
 // GetBroadcasts returns what is to be gossiped now.
 func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
-	messages := d.c.queue.GetBroadcasts(overhead, limit)
-	d.c.counters.told.Add(uint64(len(messages)))
-	return messages
+	message := d.c.queue.take(limit - overhead)
+	if message == nil {
+		return nil
+	}
+	d.c.counters.told.Add(1)
+	return [][]byte{message}
 }
 
 // LocalState returns all that is known.
 func (d *delegate) LocalState(bool) []byte {
-	return d.c.council.all(time.Now()).Append([]byte{reports})
+	return d.c.council.all(time.Now(), d.c.known()).Append([]byte{reports})
 }
 
 // MergeRemoteState takes in all that another edge knows. It is not passed on:
@@ -71,74 +74,21 @@ func (c *Cluster) hear(b []byte, pass bool) {
 	}
 	m.Reports = c.ofMembers(m.Reports)
 	h := c.council.hear(m, time.Now())
-	news := len(h.news.Reports) + len(h.news.Drains)
+	news := h.news.len()
 	c.counters.news.Add(uint64(news))
 	if pass {
-		c.pass(&h.news)
+		c.queue.add(&h.news)
 	}
-	c.pass(&vote.Message{Reports: h.renewed})
+	c.queue.add(&h.renewed)
 	if c.Prober != nil {
 		for _, t := range h.look {
 			c.Prober.Look(t)
 		}
 	}
-	if len(h.news.Drains) > 0 {
+	if len(h.news.drains) > 0 {
 		signal(c.ordered)
 	}
 	if news > 0 {
 		signal(c.dirty)
 	}
 }
-
-// pass has each report and order gossiped.
-func (c *Cluster) pass(m *vote.Message) { enqueue(&c.queue, m) }
-
-// enqueue queues each report and order by itself, so that a newer one takes the
-// place of an older one that waits.
-func enqueue(q *memberlist.TransmitLimitedQueue, m *vote.Message) {
-	for i := range m.Reports {
-		r := &m.Reports[i]
-		q.QueueBroadcast(newBroadcast("r\x00"+r.Observer+"\x00"+r.Host, &vote.Message{Reports: m.Reports[i : i+1]}))
-	}
-	for i := range m.Drains {
-		name := "host\x00"
-		if m.Drains[i].Edge {
-			name = "edge\x00"
-		}
-		q.QueueBroadcast(newBroadcast(name+m.Drains[i].Name, &vote.Message{Drains: m.Drains[i : i+1]}))
-	}
-}
-
-// A broadcast is a message that waits to be gossiped.
-type broadcast struct {
-	name    string // of what it is about
-	message []byte
-}
-
-var _ memberlist.NamedBroadcast = (*broadcast)(nil)
-
-func newBroadcast(name string, m *vote.Message) *broadcast {
-	return &broadcast{name, m.Append([]byte{reports})}
-}
-
-// An anchor is a broadcast that is too long for any packet, and so stays in the
-// queue for ever. Without it, a queue that becomes empty while a message takes
-// the place of an older one starts to count anew, and then takes the next
-// message of the same length for that one, and loses it: memberlist v0.7.0,
-// TransmitLimitedQueue.deleteItem.
-func anchor() *broadcast { return &broadcast{"anchor", make([]byte, 1<<16)} }
-
-// Name returns what the message is about: one at a time waits.
-func (b *broadcast) Name() string { return b.name }
-
-// Invalidates reports whether b takes the place of another.
-func (b *broadcast) Invalidates(other memberlist.Broadcast) bool {
-	o, ok := other.(*broadcast)
-	return ok && o.name == b.name
-}
-
-// Message returns the message.
-func (b *broadcast) Message() []byte { return b.message }
-
-// Finished does nothing.
-func (b *broadcast) Finished() {}

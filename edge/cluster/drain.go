@@ -19,7 +19,7 @@ type Drained struct {
 func (c *Cluster) Drains() []Drained {
 	out := []Drained{}
 	for _, d := range c.council.orders(time.Now()) {
-		if d.On {
+		if d.On && d.Left > 0 {
 			out = append(out, Drained{d.Edge, d.Name, d.Author, d.Left.Round(time.Second).String()})
 		}
 	}
@@ -50,7 +50,7 @@ func (c *Cluster) Undrain(name string, edge bool) error {
 }
 
 func (c *Cluster) order(what vote.Drain) {
-	c.pass(&vote.Message{Drains: []vote.Drain{c.council.order(time.Now(), what)}})
+	c.queue.add(&bulletin{drains: []vote.Drain{c.council.order(time.Now(), what)}})
 	signal(c.ordered)
 	signal(c.dirty)
 }

@@ -29,6 +29,7 @@ type keptOrder struct {
 	Counter uint64    `json:"counter"`
 	Author  string    `json:"author"`
 	Ends    time.Time `json:"ends"`
+	Until   time.Time `json:"until"` // when it need not be remembered any more
 }
 
 const keptFormat = 1
@@ -37,14 +38,14 @@ const keptFormat = 1
 func encodeOrders(now time.Time, drains []vote.Drain) ([]byte, error) {
 	out := keptOrders{Format: keptFormat, Orders: []keptOrder{}}
 	for _, d := range drains {
-		out.Orders = append(out.Orders, keptOrder{d.Edge, d.Name, d.On, d.Counter, d.Author, now.Add(d.Left).UTC()})
+		out.Orders = append(out.Orders, keptOrder{d.Edge, d.Name, d.On, d.Counter, d.Author, now.Add(d.Left).UTC(), now.Add(d.Kept).UTC()})
 	}
 	text, err := json.MarshalIndent(out, "", "  ")
 	return append(text, '\n'), err
 }
 
 // parseOrders reads what [encodeOrders] writes, with the time that is left now;
-// without those that have ended.
+// without those that need not be remembered.
 func parseOrders(text []byte, now time.Time) (drains []vote.Drain, err error) {
 	var kept keptOrders
 	if err = json.Unmarshal(text, &kept); err != nil {
@@ -58,8 +59,9 @@ func parseOrders(text []byte, now time.Time) (drains []vote.Drain, err error) {
 		if err = d.Check(); err != nil {
 			return nil, fmt.Errorf("orders[%d]: %w", i, err)
 		}
-		if d.Left > 0 {
-			d.Left = min(d.Left, vote.MaxDrain) // the clock was set back
+		d.Kept = min(max(d.Left, o.Until.Sub(now)), vote.MaxDrain)
+		d.Left = min(d.Left, vote.MaxDrain) // the clock was set back
+		if d.Kept > 0 {
 			drains = append(drains, d)
 		}
 	}

@@ -94,6 +94,7 @@ func TestParseOrders(t *testing.T) {
 		{"over", `{"format":1,"orders":[{"name":"h","on":true,"counter":1,"ends":"2025-12-31T00:00:00Z"}]}`, ""},
 		{"clock set back", `{"format":1,"orders":[{"name":"h","on":true,"counter":1,"ends":"2027-01-01T00:00:00Z"}]}`, "h 720h0m0s"},
 		{"one minute", `{"format":1,"orders":[{"name":"h","on":true,"counter":1,"ends":"2026-01-01T00:01:00Z"}]}`, "h 1m0s"},
+		{"over, and remembered", `{"format":1,"orders":[{"name":"h","on":true,"counter":1,"ends":"2025-12-31T00:00:00Z","until":"2026-01-01T01:00:00Z"}]}`, "h -24h0m0s"},
 		{"another format", `{"format":2}`, "format: want 1, got 2"},
 		{"a name", `{"format":1,"orders":[{"name":"` + long + `"}]}`, "orders[0]: name: want at most 255 bytes, got 256"},
 		{"an author", `{"format":1,"orders":[{"author":"` + long + `"}]}`, "orders[0]: author: want at most 255 bytes, got 256"},

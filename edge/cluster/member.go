@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -89,7 +90,7 @@ const calm = 5 * time.Minute
 // many are gone that it is rather this edge that is cut off.
 func (c *Cluster) follow(ctx context.Context) {
 	var known []vote.Member
-	most, lost := 1, false
+	before, most, lost := 0, 1, false
 	quiet := time.NewTimer(calm)
 	defer quiet.Stop()
 	pause := time.NewTimer(0)
@@ -110,8 +111,11 @@ func (c *Cluster) follow(ctx context.Context) {
 			return
 		case <-pause.C:
 		}
-		quiet.Reset(calm)
 		voters, alive := c.voters()
+		if alive != before { // it may be only what a member tells of itself
+			before = alive
+			quiet.Reset(calm)
+		}
 		most = max(most, alive)
 		if gone := 2*alive <= most; gone != lost {
 			lost = gone
@@ -131,17 +135,22 @@ func (c *Cluster) follow(ctx context.Context) {
 	}
 }
 
-// bury forgets members that are long gone, and returns their names.
-func (c *Cluster) bury(now time.Time) (names []string) {
+// bury forgets members that are long gone.
+func (c *Cluster) bury(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for name, m := range c.members {
-		if !m.alive && now.Sub(m.since) > remember {
-			delete(c.members, name)
-			names = append(names, name)
-		}
+	maps.DeleteFunc(c.members, func(_ string, m *member) bool { return !m.alive && now.Sub(m.since) > remember })
+}
+
+// known returns which members there are, also of those that are not long gone.
+func (c *Cluster) known() func(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := make(map[string]bool, len(c.members))
+	for name := range c.members {
+		names[name] = true
 	}
-	return names
+	return func(name string) bool { return names[name] }
 }
 
 // join joins those that are configured, and those that were lost, until ctx

@@ -1,28 +1,125 @@
 package cluster
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
-	"github.com/hashicorp/memberlist"
+	"github.com/waypost/waypost/edge/cluster/vote"
 )
 
-// TestAnchor queues messages of one length, each about something else, of which
-// the first one has just taken the place of an older one.
-func TestAnchor(t *testing.T) {
-	for _, anchored := range []bool{false, true} {
-		q := memberlist.TransmitLimitedQueue{NumNodes: func() int { return 2 }, RetransmitMult: retransmit}
-		if anchored {
-			q.QueueBroadcast(anchor())
+// said is a report of edge a.
+func said(host string, counter uint64, s vote.State) vote.Report {
+	return vote.Report{Observer: "a", Host: host, Version: vote.Version{Incarnation: 1, Counter: counter}, Sights: vote.Sights{{State: s}}}
+}
+
+// taken returns what the next message is about.
+func taken(t *testing.T, q *queue, limit int) (about []string) {
+	t.Helper()
+	b := q.take(limit)
+	if b == nil {
+		return nil
+	}
+	if len(b) > limit || b[0] != reports {
+		t.Fatalf("%d bytes, want at most %d", len(b), limit)
+	}
+	m, err := vote.Parse(b[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range m.Reports {
+		about = append(about, fmt.Sprint(r.Host, r.Version.Counter))
+	}
+	for _, d := range m.Drains {
+		about = append(about, d.Name)
+	}
+	slices.Sort(about)
+	return about
+}
+
+// TestUrgent: what is urgent goes first, however much of the rest there is, and
+// what is newer takes the place of the older.
+func TestUrgent(t *testing.T) {
+	q := newQueue(func() int { return 2 })
+	var rest bulletin
+	for i := range 1000 {
+		rest.rest = append(rest.rest, said(fmt.Sprintf("cold%03d.", i), 1, vote.Good))
+	}
+	q.add(&rest)
+	q.add(&bulletin{urgent: []vote.Report{said("h", 1, vote.Doubtful)}, drains: []vote.Drain{{Name: "drained", On: true}}})
+	q.add(&bulletin{urgent: []vote.Report{said("h", 2, vote.Failing)}})
+	q.add(&bulletin{rest: []vote.Report{said("h", 3, vote.Failing)}}) // for another reason: others do not know yet
+	for range 2 {
+		got := taken(t, q, 1000)
+		if len(got) < 40 || !slices.Contains(got, "h3") || !slices.Contains(got, "drained") || slices.Contains(got, "h2") {
+			t.Errorf("%v", got)
 		}
-		for _, about := range []string{"a", "a", "b"} {
-			q.QueueBroadcast(&broadcast{about, []byte(about)})
+	}
+	if got := taken(t, q, 1000); slices.Contains(got, "h3") {
+		t.Error("it is told a third time")
+	}
+	if got := taken(t, q, 12); got != nil {
+		t.Errorf("%v in 12 bytes", got)
+	}
+	for q.take(1000) != nil {
+	}
+	if n := q.len(); n > 0 {
+		t.Errorf("%d wait", n)
+	}
+}
+
+// TestQueue adds and takes at random: each subject is told in its newest version
+// as often as it should be, and least often told first; nobody waits in vain.
+func TestQueue(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		q := newQueue(func() int { return 3 })
+		newest, told := map[string]uint64{}, map[string]int{}
+		check := func(about []string) {
+			for _, a := range about {
+				if told[a]++; told[a] > 3 {
+					t.Fatalf("seed %d: %s is told %d times", seed, a, told[a])
+				}
+			}
 		}
-		got := len(q.GetBroadcasts(2, 1400))
-		if anchored && got != 2 {
-			t.Errorf("%d of 2 messages are sent", got)
+		for range 300 {
+			host := fmt.Sprintf("host%02d.", r.IntN(40))
+			newest[host]++
+			b := bulletin{}
+			b.add(new(said(host, newest[host], vote.Good)), []vote.Outcome{vote.News, vote.Urgent}[r.IntN(2)])
+			q.add(&b)
+			if r.IntN(3) == 0 {
+				check(taken(t, q, 20+r.IntN(200)))
+			}
 		}
-		if !anchored && got == 2 {
-			t.Log("the library has been mended: the anchor can go")
+		for q.len() > 0 {
+			check(taken(t, q, 100))
 		}
+		for host, version := range newest {
+			if about := fmt.Sprint(host, version); told[about] != 3 {
+				t.Fatalf("seed %d: %s was told %d times", seed, about, told[about])
+			}
+		}
+	}
+}
+
+// TestQueueAlone: an edge that is alone keeps no more than there is to tell.
+func TestQueueAlone(t *testing.T) {
+	q := newQueue(func() int { return 8 })
+	for i := range uint64(10_000) {
+		for _, host := range []string{"h1", "h2"} {
+			b := bulletin{}
+			b.add(new(said(host, i, vote.Good)), []vote.Outcome{vote.News, vote.Urgent}[i%2])
+			q.add(&b)
+		}
+	}
+	lines := 0
+	for _, line := range slices.Concat(q.lines[0], q.lines[1]) {
+		lines += len(line)
+	}
+	if subjects := len(slices.Collect(maps.Keys(q.waiting))); subjects != 2 || lines > 4 {
+		t.Errorf("%d subjects in %d places", subjects, lines)
 	}
 }

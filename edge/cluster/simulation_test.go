@@ -48,7 +48,6 @@ type simulation struct {
 
 	now    time.Duration
 	events simQueue
-	parsed map[*byte]*vote.Message
 
 	dead    map[string]time.Duration // since when
 	decided map[string][]time.Duration
@@ -58,7 +57,7 @@ type simulation struct {
 // A simEdge is one of the edges.
 type simEdge struct {
 	council *council
-	queue   memberlist.TransmitLimitedQueue
+	queue   *queue
 	region  int
 	bytes   int // sent by gossip
 	packets int
@@ -105,7 +104,7 @@ func (s *simulation) run(d time.Duration) {
 // knows; of those hosts that matter only, to save memory.
 func newSimulation(edges, hosts int, matter func(host int) bool) *simulation {
 	s := &simulation{
-		Rand: rand.New(rand.NewPCG(1, uint64(edges))), parsed: map[*byte]*vote.Message{}, loss: 0.01,
+		Rand: rand.New(rand.NewPCG(1, uint64(edges))), loss: 0.01,
 		dead: map[string]time.Duration{}, decided: map[string][]time.Duration{}, knows: map[string][]time.Duration{},
 	}
 	s.settings = (&Config{}).memberlist()
@@ -115,8 +114,7 @@ func newSimulation(edges, hosts int, matter func(host int) bool) *simulation {
 			council: newCouncil(fmt.Sprintf("edge%04d", i), 2, 1), region: i % simRegions,
 			probing: map[string]bool{}, down: map[string]bool{},
 		}
-		e.queue.RetransmitMult, e.queue.NumNodes = s.settings.RetransmitMult, func() int { return edges }
-		e.queue.QueueBroadcast(anchor())
+		e.queue = newQueue(func() int { return times(edges) })
 		s.edges = append(s.edges, e)
 		members = append(members, vote.Member{Name: e.council.self, Region: fmt.Sprint(e.region)})
 		s.after(s.N(s.settings.GossipInterval), func() { s.gossip(e) })
@@ -150,7 +148,7 @@ func simSights(state vote.State) (seen vote.Sights) {
 	return seen
 }
 
-func (s *simulation) see(e *simEdge, host string, state vote.State) []vote.Report {
+func (s *simulation) see(e *simEdge, host string, state vote.State) bulletin {
 	var seen []vote.Seen
 	for k, sight := range simSights(state) {
 		seen = append(seen, vote.Seen{Target: health.Kind(k).Of(host), Sight: sight})
@@ -161,7 +159,7 @@ func (s *simulation) see(e *simEdge, host string, state vote.State) []vote.Repor
 // befriend has all know that all observers find a host well.
 func (s *simulation) befriend(h *vote.Host) {
 	for _, o := range h.Observers {
-		m := vote.Message{Reports: s.see(s.edge(o), h.Name, vote.Good)}
+		m := vote.Message{Reports: s.see(s.edge(o), h.Name, vote.Good).reports()}
 		for _, e := range s.edges {
 			e.council.hear(&m, time.Time{})
 		}
@@ -172,24 +170,16 @@ func (s *simulation) befriend(h *vote.Host) {
 func (s *simulation) gossip(e *simEdge) {
 	s.after(s.settings.GossipInterval, func() { s.gossip(e) })
 	for range min(s.settings.GossipNodes, len(s.edges)-1) {
-		messages := e.queue.GetBroadcasts(3, s.settings.UDPBufferSize-2-9-29)
-		if len(messages) == 0 {
+		message := e.queue.take(s.settings.UDPBufferSize - 2 - 9 - 29 - 3)
+		if message == nil {
 			return
 		}
-		size := simKey
-		for _, m := range messages {
-			size += len(m) + 3
-		}
-		e.bytes, e.packets = e.bytes+size, e.packets+1
+		e.bytes, e.packets = e.bytes+simKey+3+len(message), e.packets+1
 		to := s.edges[s.IntN(len(s.edges))]
 		if to == e || s.Float64() < s.loss {
 			continue
 		}
-		s.after(s.delay(e, to), func() {
-			for _, m := range messages {
-				s.hear(to, m)
-			}
-		})
+		s.after(s.delay(e, to), func() { s.hear(to, message) })
 	}
 }
 
@@ -205,18 +195,14 @@ func (s *simulation) delay(a, b *simEdge) time.Duration {
 
 // hear is what Cluster.hear does.
 func (s *simulation) hear(e *simEdge, b []byte) {
-	m := s.parsed[&b[0]]
-	if m == nil {
-		var err error
-		if m, err = vote.Parse(b[1:]); err != nil {
-			panic(err)
-		}
-		s.parsed[&b[0]] = m
+	m, err := vote.Parse(b[1:])
+	if err != nil {
+		panic(err)
 	}
 	h := e.council.hear(m, time.Time{})
-	enqueue(&e.queue, &h.news)
-	for i := range h.news.Reports {
-		s.learnt(e, &h.news.Reports[i])
+	e.queue.add(&h.news)
+	for _, r := range h.news.reports() {
+		s.learnt(e, &r)
 	}
 	for _, t := range h.look {
 		s.after(s.N(time.Second), func() { s.probe(e, t.Host) })
@@ -244,10 +230,10 @@ func (s *simulation) learnt(e *simEdge, r *vote.Report) {
 
 // tell has an edge see something, and gossip it.
 func (s *simulation) tell(e *simEdge, host string, state vote.State) {
-	m := vote.Message{Reports: s.see(e, host, state)}
-	enqueue(&e.queue, &m)
-	for i := range m.Reports {
-		s.learnt(e, &m.Reports[i])
+	b := s.see(e, host, state)
+	e.queue.add(&b)
+	for _, r := range b.reports() {
+		s.learnt(e, &r)
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 const metaPace = 100 * time.Millisecond
 
 // What is urgent is told again, so many times, after a random time of up to
-// twice so long: the library's own queue has the flaw that [anchor] mends in
-// ours, and it shows when two edges have something to tell at one moment.
+// twice so long. For when the library's own queue becomes empty while a message
+// takes the place of an older one, it starts to count anew, and then takes the
+// next message of the same length for that one, and loses it: memberlist v0.7.0,
+// TransmitLimitedQueue.deleteItem. It shows when two edges have something to
+// tell at one moment.
 const (
 	repeats = 2
 	repeat  = 1500 * time.Millisecond

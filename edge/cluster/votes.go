@@ -20,7 +20,7 @@ type Sight struct {
 	State     string `json:"state"`
 	Verdict   uint8  `json:"verdict"`
 	RoundTrip uint16 `json:"round_trip_ms"` // 0: no connection was made
-	Counts    bool   `json:"counts"`        // the observer does not abstain, and is not drained
+	Counts    bool   `json:"counts"`        // the observer can judge, does not abstain, and is not drained
 }
 
 // HostVotes are those on one host.
@@ -48,7 +48,7 @@ func (c *Cluster) Votes(host string) (*HostVotes, error) {
 		v := Vote{Observer: observer}
 		for k, sight := range s.book.Sights(observer, host) {
 			if sight.State != vote.Unseen {
-				counts := !s.book.Abstains(observer, health.Kind(k)) && !s.drains.Has(now, observer, true)
+				counts := sight.State != vote.Blind && !s.book.Abstains(observer, health.Kind(k)) && !s.drains.Has(now, observer, true)
 				v.Sights = append(v.Sights, Sight{health.Kind(k).String(), sight.State.String(), sight.Verdict, sight.RoundTrip, counts})
 			}
 		}

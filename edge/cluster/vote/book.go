@@ -26,7 +26,13 @@ type ballot struct {
 type entry struct {
 	counter uint64
 	sights  Sights
+	idle    uint8 // how many times it was swept while there was nothing in sights
 }
+
+// leap is by how much an incarnation may be above the one that is known, and an
+// order's counter. What is above that, no edge has made: were it believed, its
+// author could not take a higher one for ever.
+const leap = 1 << 32
 
 // NewBook returns an empty book of the observer that is called self.
 func NewBook(self string) *Book {
@@ -43,15 +49,19 @@ type Outcome uint8
 const (
 	Old     Outcome = iota // it was known, or a newer one was
 	News                   // it is in the book now
+	Urgent                 // so it is, and may change what is decided
 	Renewed                // it was of an earlier life of this observer: all of its own reports have new versions
 )
 
 // Merge takes a report in.
 func (b *Book) Merge(r *Report) Outcome {
-	if r.Observer == b.self {
+	of := b.ballots[r.Observer]
+	switch {
+	case of == nil && r.Version.Incarnation > leap, of != nil && r.Version.Incarnation > of.incarnation+leap:
+		return Old
+	case r.Observer == b.self:
 		return b.mergeOwn(r)
 	}
-	of := b.ballots[r.Observer]
 	if of == nil || r.Version.Incarnation > of.incarnation {
 		of = &ballot{incarnation: r.Version.Incarnation, reports: map[string]entry{}}
 		b.ballots[r.Observer] = of
@@ -59,8 +69,9 @@ func (b *Book) Merge(r *Report) Outcome {
 	if !of.isNews(r) {
 		return Old
 	}
-	of.reports[b.intern(r.Host)] = entry{r.Version.Counter, r.Sights}
-	return News
+	before := of.reports[r.Host].sights
+	of.reports[b.intern(r.Host)] = entry{counter: r.Version.Counter, sights: r.Sights}
+	return max(News, before.Change(&r.Sights))
 }
 
 // isNews reports whether r is newer than what is known.
@@ -79,8 +90,8 @@ func (of *ballot) isNews(r *Report) bool {
 // have said in this life is of one before.
 func (b *Book) mergeOwn(r *Report) Outcome {
 	own := b.ballots[b.self]
-	if !own.isNews(r) {
-		return Old
+	if _, ok := own.reports[r.Host]; !own.isNews(r) || !ok && r.Version.Incarnation == own.incarnation && r.Sights == (Sights{}) {
+		return Old // it may have been swept
 	}
 	own.incarnation = r.Version.Incarnation + 1
 	for _, host := range slices.Sorted(maps.Keys(own.reports)) {
@@ -97,17 +108,17 @@ func (b *Book) mergeOwn(r *Report) Outcome {
 }
 
 // Say writes a report of this observer, with the next version. Where it says
-// the same as before, up to latency, it reports false: then it is of use for
-// those who ask for the whole book, and not worth telling otherwise.
-func (b *Book) Say(host string, s Sights) (Report, bool) {
+// the same as before, up to latency, that is [Old]: then it is of use for those
+// who ask for the whole book, and not worth telling otherwise.
+func (b *Book) Say(host string, s Sights) (Report, Outcome) {
 	own := b.ballots[b.self]
 	before := own.reports[host]
 	if before.sights != s {
 		b.counter++
 		before.counter = b.counter
-		own.reports[b.intern(host)] = entry{b.counter, s}
+		own.reports[b.intern(host)] = entry{counter: b.counter, sights: s}
 	}
-	return Report{b.self, host, Version{own.incarnation, before.counter}, s}, !before.sights.Alike(&s)
+	return Report{b.self, host, Version{own.incarnation, before.counter}, s}, before.sights.Change(&s)
 }
 
 // intern returns the one copy of a name.
@@ -122,7 +133,8 @@ func (b *Book) intern(name string) string {
 // Own returns all reports of this observer.
 func (b *Book) Own() []Report { return slices.Collect(b.Of(b.self)) }
 
-// Of returns the reports of one observer, in no order.
+// Of returns the reports of one observer, in no order; without those that are
+// about to be swept, lest others be taught them again.
 func (b *Book) Of(observer string) iter.Seq[Report] {
 	return func(yield func(Report) bool) {
 		of := b.ballots[observer]
@@ -130,7 +142,7 @@ func (b *Book) Of(observer string) iter.Seq[Report] {
 			return
 		}
 		for host, e := range of.reports {
-			if !yield(Report{observer, host, Version{of.incarnation, e.counter}, e.sights}) {
+			if e.idle == 0 && !yield(Report{observer, host, Version{of.incarnation, e.counter}, e.sights}) {
 				return
 			}
 		}
@@ -144,6 +156,29 @@ func (b *Book) Observers() []string { return slices.Sorted(maps.Keys(b.ballots))
 func (b *Book) Forget(observer string) {
 	if observer != b.self {
 		delete(b.ballots, observer)
+	}
+}
+
+// sweeps is how often an empty report is met before it is dropped. After the
+// first time it is not told any more: so by the last time all others, who sweep
+// as often and heard of it in time, do not tell it either.
+const sweeps = 3
+
+// Sweep drops reports that have been empty, and the names of hosts that nobody
+// reports on. All edges do it as often.
+func (b *Book) Sweep() {
+	clear(b.names)
+	for _, of := range b.ballots {
+		for host, e := range of.reports {
+			if e.sights == (Sights{}) {
+				if e.idle++; e.idle == sweeps {
+					delete(of.reports, host)
+					continue
+				}
+				of.reports[host] = e
+			}
+			b.names[host] = host
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func contents(b *vote.Book) map[[2]string]vote.Report {
 func sights(v vote.Version) (s vote.Sights) {
 	r := rand.New(rand.NewPCG(v.Incarnation, v.Counter))
 	for k := range s {
-		if state := vote.State(r.IntN(4)); state != vote.Unseen {
+		if state := vote.State(r.IntN(6)); state != vote.Unseen {
 			s[k] = vote.Sight{State: state, Verdict: uint8(r.IntN(16)), RoundTrip: uint16(r.IntN(3000))}
 		}
 	}
@@ -103,7 +103,7 @@ func TestGossip(t *testing.T) {
 			from := r.IntN(len(books))
 			report, tell := books[from].Say(fmt.Sprint("host", r.IntN(5)), sights(vote.Version{Incarnation: seed, Counter: uint64(r.IntN(9))}))
 			for i := range books {
-				if tell && i != from && r.IntN(4) == 0 {
+				if tell != vote.Old && i != from && r.IntN(4) == 0 {
 					books[i].Merge(&report)
 				}
 			}
@@ -173,26 +173,92 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestUrgent: what may change a decision is told before the rest.
+func TestUrgent(t *testing.T) {
+	states := map[rune]vote.State{'-': vote.Unseen, 'g': vote.Good, 'd': vote.Doubtful, 'f': vote.Failing, 'a': vote.Absent, 'b': vote.Blind}
+	for change, want := range map[string]vote.Outcome{
+		"-g": vote.News, "g-": vote.News, "ga": vote.News, "bg": vote.News, "-b": vote.News,
+		"-f": vote.Urgent, "gd": vote.Urgent, "df": vote.Urgent, "fg": vote.Urgent, "fb": vote.Urgent, "f-": vote.Urgent, "dg": vote.Urgent,
+	} {
+		a, b := vote.NewBook("a"), vote.NewBook("b")
+		for i, c := range change {
+			r, said := a.Say("h", vote.Sights{{}, {State: states[c]}})
+			heard := b.Merge(&r)
+			if i == 1 && (said != want || heard != want) {
+				t.Errorf("%s: %v to say and %v to hear, want %v", change, said, heard, want)
+			}
+		}
+	}
+}
+
+// TestPoisoned: a report of an incarnation that nobody gets to silences nobody.
+func TestPoisoned(t *testing.T) {
+	a, x := vote.NewBook("a"), vote.NewBook("x")
+	said, _ := x.Say("h", vote.Sights{{State: vote.Good}})
+	for _, b := range []*vote.Book{a, x, vote.NewBook("new")} {
+		b.Merge(&said)
+		poison := vote.Report{Observer: "x", Host: "h", Version: vote.Version{Incarnation: 1<<62 - 1, Counter: 9}, Sights: vote.Sights{{State: vote.Failing}}}
+		if b.Merge(&poison) != vote.Old {
+			t.Error("it is believed")
+		}
+	}
+	said, _ = x.Say("h", vote.Sights{{State: vote.Failing}})
+	pull(a, x)
+	if got := a.Sights("x", "h"); got != said.Sights {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestSweep: what was taken back is forgotten in time, by all, although they
+// sweep at different times and compare all they know after each; and nobody
+// takes what is left of it for a life before.
+func TestSweep(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		books := make([]*vote.Book, 5)
+		for i := range books {
+			books[i] = vote.NewBook(fmt.Sprint("edge", i))
+		}
+		books[0].Say("gone", vote.Sights{{State: vote.Good}})
+		books[0].Say("stays", vote.Sights{{State: vote.Good}})
+		books[0].Say("gone", vote.Sights{})
+		for range 6 {
+			for _, i := range r.Perm(len(books)) {
+				for range 10 {
+					pull(books[r.IntN(len(books))], books[r.IntN(len(books))])
+				}
+				books[i].Sweep()
+			}
+		}
+		for i, b := range books {
+			all := slices.Collect(b.Of("edge0"))
+			if len(all) != 1 || all[0].Host != "stays" || all[0].Version.Incarnation != 1 || b.Len("edge0") != 1 {
+				t.Fatalf("seed %d: edge%d has %+v, and %d in all", seed, i, all, b.Len("edge0"))
+			}
+		}
+	}
+}
+
 func TestSay(t *testing.T) {
 	b := vote.NewBook("a")
 	s := vote.Sights{{State: vote.Good, RoundTrip: 20}}
-	if _, tell := b.Say("h", vote.Sights{}); tell {
+	if _, tell := b.Say("h", vote.Sights{}); tell != vote.Old {
 		t.Error("nothing is told")
 	}
 	first, tell := b.Say("h", s)
-	if !tell || first.Version != (vote.Version{Incarnation: 1, Counter: 1}) {
+	if tell != vote.News || first.Version != (vote.Version{Incarnation: 1, Counter: 1}) {
 		t.Errorf("%+v, tell %v", first, tell)
 	}
 	s[0].RoundTrip = 30
 	slower, tell := b.Say("h", s)
-	if tell || slower.Version.Counter != 2 {
+	if tell != vote.Old || slower.Version.Counter != 2 {
 		t.Errorf("%+v, tell %v: other latency is for those who ask", slower, tell)
 	}
 	same, tell := b.Say("h", s)
-	if tell || same.Version.Counter != 2 {
+	if tell != vote.Old || same.Version.Counter != 2 {
 		t.Errorf("%+v, tell %v: nothing changed", same, tell)
 	}
-	if taken, tell := b.Say("h", vote.Sights{}); !tell || taken.Version.Counter != 3 {
+	if taken, tell := b.Say("h", vote.Sights{}); tell != vote.News || taken.Version.Counter != 3 {
 		t.Errorf("%+v, tell %v: taken back", taken, tell)
 	}
 	b.Forget("a")

@@ -29,7 +29,8 @@ type Question struct {
 	// down, or its votes do not count. Nil: none is.
 	Drained func(name string, edge bool) bool
 
-	// Before reports what was decided last, for observers who have no opinion.
+	// Before reports what was decided last, for observers who have no opinion,
+	// and for the cap.
 	Before func(health.Target) bool
 }
 
@@ -44,8 +45,9 @@ type Decision struct {
 // A Finding is how the votes on one target stand.
 type Finding struct {
 	Target    health.Target
-	Observers int // that count: those who abstain or are drained do not
+	Observers int // that count: those who abstain, are drained or [Blind] do not
 	Votes     int // of these, those who have an opinion
+	Absent    int // of these, those who find that there is no such target
 	Against   int // of these, those whose probes fail
 	Firm      int // of these, those that have seen it often enough to be sure
 }
@@ -116,17 +118,26 @@ func (q *Question) poll(h *Host, known voters) (all [health.Kinds]Finding) {
 
 // count counts an observer.
 func (f *Finding) count(s State) {
+	if s == Blind {
+		return
+	}
 	f.Observers++
 	if s != Unseen {
 		f.Votes++
 	}
-	if s >= Doubtful {
+	if s == Absent {
+		f.Absent++
+	}
+	if s.Against() {
 		f.Against++
 	}
 	if s == Failing {
 		f.Firm++
 	}
 }
+
+// exists reports whether there is such a target, as far as is known.
+func (f *Finding) exists() bool { return f.Votes == 0 || f.Absent < f.Votes }
 
 func (q *Question) drained(name string, edge bool) bool {
 	return q.Drained != nil && q.Drained(name, edge)
@@ -145,7 +156,10 @@ func Decide(q *Question) Decision {
 			if !h.Kinds[k] {
 				continue
 			}
-			at.Add(health.Kind(k))
+			if !out && f.exists() { // else it serves nobody in any case
+				at.Add(health.Kind(k))
+			}
+			before := q.Before != nil && q.Before(f.Target)
 			if f.Votes == 0 {
 				d.Unseen++
 			}
@@ -153,8 +167,8 @@ func Decide(q *Question) Decision {
 			case out:
 				d.Drained = append(d.Drained, f.Target)
 				d.Down = append(d.Down, f.Target)
-			case f.Down(q.Fall, q.Before != nil && q.Before(f.Target)):
-				against = append(against, finding{f, at})
+			case f.Down(q.Fall, before):
+				against = append(against, finding{f, at, before})
 			}
 		}
 	}
@@ -162,17 +176,23 @@ func Decide(q *Question) Decision {
 	return d
 }
 
-// A finding is one with the host's place, for the cap.
+// A finding is one with what the cap goes by: the host's place, and whether the
+// target was down before.
 type finding struct {
 	Finding
 
-	at Place
+	at     Place
+	before bool
 }
 
-// limit calls down what votes are against, as far as the cap leaves room:
-// first that about which most are sure.
+// limit calls down what votes are against, as far as the cap leaves room: first
+// what was down before, so that clients do not come back to what is known to be
+// dead; then that about which most are sure.
 func (d *Decision) limit(against []finding, limit *Cap) {
 	slices.SortStableFunc(against, func(a, b finding) int {
+		if a.before != b.before {
+			return map[bool]int{true: -1, false: 1}[a.before]
+		}
 		return cmp.Or(cmp.Compare(b.Firm*max(a.Votes, 1), a.Firm*max(b.Votes, 1)), cmp.Compare(b.Votes, a.Votes))
 	})
 	for i := range against {

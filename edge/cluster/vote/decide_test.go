@@ -18,7 +18,7 @@ import (
 func states(text string) []vote.State {
 	var all []vote.State
 	for _, c := range text {
-		all = append(all, vote.State(strings.IndexRune("-gdf", c)))
+		all = append(all, vote.State(strings.IndexRune("-gdfab", c)))
 	}
 	return all
 }
@@ -79,6 +79,11 @@ func TestMajority(t *testing.T) {
 		{"ddfgg", 2, true},
 		{"d", 1, false},
 		{"ffdgg", 4, false},
+		{"aaf", 2, false},
+		{"bbbbf", 2, true}, // a private host that answers only there
+		{"bbbbd", 2, false},
+		{"bbfgf", 2, true},
+		{"bbbbb", 2, false},
 	} {
 		q := election(x.votes)
 		q.Fall = x.fall
@@ -108,6 +113,10 @@ func TestStatusQuo(t *testing.T) {
 		{"g", false},
 		{"-", true},
 		{"", true},
+		{"bbbb", true},
+		{"bbbg", false},
+		{"bbfg-", true},
+		{"a---", false},
 	} {
 		q := election(x.votes)
 		q.Before = func(health.Target) bool { return true }
@@ -149,13 +158,46 @@ func TestCap(t *testing.T) {
 		t.Errorf("those about which all are sure go first: %+v", d)
 	}
 	q.Drained = func(name string, edge bool) bool { return !edge && name == "h2" }
-	if d = vote.Decide(q); down(&d) != "h1 h2 h3 h4" || len(d.Drained) != 1 {
-		t.Errorf("orders have no cap: %+v", d)
+	if d = vote.Decide(q); down(&d) != "h1 h2 h3" || len(d.Drained) != 1 || len(d.Kept) != 3 {
+		t.Errorf("orders have no cap, and half of the others may be down: %+v", d)
 	}
 	q = election("fff", "fff", "fff") // too few for a cap
 	q.MaxDown = 0.5
 	if d = vote.Decide(q); len(d.Down) != 3 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestCapOfThoseThatServe: hosts without an address of the family leave no more
+// room for others to be down.
+func TestCapOfThoseThatServe(t *testing.T) {
+	q := election("aaa", "fff", "aaa", "a-a", "fff", "fff", "agg", "fff")
+	q.MaxDown = 0.5
+	if d := vote.Decide(q); len(d.Down) != 2 || len(d.Kept) != 2 {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestCapKeepsDown: what is down stays so while it fails, whatever else begins
+// to fail, and about which more are sure.
+func TestCapKeepsDown(t *testing.T) {
+	q := election("ggg", "ggg", "ffg", "ffg", "ggg", "ggg")
+	q.MaxDown = 0.5
+	var d vote.Decision
+	q.Before = func(t health.Target) bool { return slices.Contains(d.Down, t) }
+	for i, want := range []string{"h2 h3", "h0 h2 h3", "h0 h2 h3", "h0 h1 h3"} {
+		for o := range 3 {
+			name := string(rune('a' + o))
+			switch i {
+			case 1, 2:
+				q.Book.Merge(&vote.Report{Observer: name, Host: q.Hosts[i-1].Name, Version: vote.Version{Incarnation: 1, Counter: 2}, Sights: vote.Sights{{State: vote.Failing}}})
+			case 3:
+				q.Book.Merge(&vote.Report{Observer: name, Host: "h2", Version: vote.Version{Incarnation: 1, Counter: 2}, Sights: vote.Sights{{State: vote.Good}}})
+			}
+		}
+		if d = vote.Decide(q); down(&d) != want {
+			t.Errorf("step %d: %+v, want %s", i, d, want)
+		}
 	}
 }
 
@@ -173,11 +215,9 @@ func TestDecide(t *testing.T) {
 				Name: fmt.Sprintf("h%02d", i), Kinds: [health.Kinds]bool{true}, Country: geo.Country{country[0], country[1]},
 				Continent: map[bool]geo.Continent{true: {'N', 'A'}, false: {'E', 'U'}}[country == "US"],
 			}
-			all[country]++
-			all[string(h.Continent[:])]++
 			for o := range 1 + r.IntN(5) {
 				h.Observers = append(h.Observers, string(rune('a'+o)))
-				report(q.Book, string(rune('a'+o)), h.Name, vote.State(r.IntN(4)))
+				report(q.Book, string(rune('a'+o)), h.Name, vote.State(r.IntN(6)))
 			}
 			q.Hosts = append(q.Hosts, h)
 		}
@@ -185,6 +225,12 @@ func TestDecide(t *testing.T) {
 			report(q.Book, string(rune('a'+r.IntN(5))), "", vote.Failing)
 		}
 		d := vote.Decide(q)
+		for i := range q.Hosts {
+			if h := &q.Hosts[i]; slowExists(q, h) {
+				all[string(h.Country[:])]++
+				all[string(h.Continent[:])]++
+			}
+		}
 		taken := map[string]int{}
 		for _, target := range d.Down {
 			h := q.Hosts[slices.IndexFunc(q.Hosts, func(h vote.Host) bool { return h.Name == target.Host })]
@@ -212,8 +258,14 @@ func slowFind(q *vote.Question, h *vote.Host) vote.Finding {
 		if q.Book.Abstains(o, 0) {
 			continue
 		}
+		state := q.Book.Sights(o, h.Name)[0].State
+		if state == vote.Blind {
+			continue
+		}
 		f.Observers++
-		switch q.Book.Sights(o, h.Name)[0].State {
+		switch state {
+		case vote.Absent:
+			f.Votes, f.Absent = f.Votes+1, f.Absent+1
 		case vote.Good:
 			f.Votes++
 		case vote.Doubtful:
@@ -223,6 +275,12 @@ func slowFind(q *vote.Question, h *vote.Host) vote.Finding {
 		}
 	}
 	return f
+}
+
+// slowExists reports whether anybody thinks that there is such a target, or nobody knows.
+func slowExists(q *vote.Question, h *vote.Host) bool {
+	f := slowFind(q, h)
+	return f.Votes == 0 || f.Votes > f.Absent
 }
 
 func BenchmarkDecide(b *testing.B) {

@@ -11,14 +11,16 @@ import (
 
 // A Drain is an operator's order to take a host or an edge out, or to take it
 // back in. It ends by itself. It says how long it has left, not when it ends:
-// clocks of edges differ.
+// clocks of edges differ. It is remembered for as long as any order that it
+// replaces would last, lest that come back from an edge that was cut off.
 type Drain struct {
 	Edge    bool // an edge, whose votes do not count; else a host
 	Name    string
 	On      bool // false: taken back in, before its time
 	Counter uint64
-	Author  string // the edge at which it was ordered
-	Left    time.Duration
+	Author  string        // the edge at which it was ordered
+	Left    time.Duration // in force
+	Kept    time.Duration // remembered; at least Left
 }
 
 // Check returns what is wrong with an order that comes from a file; nil if
@@ -54,6 +56,7 @@ type order struct {
 	counter uint64
 	author  string
 	ends    time.Time
+	until   time.Time // remembered
 }
 
 // NewDrains returns no drains.
@@ -61,40 +64,40 @@ func NewDrains() *Drains { return &Drains{orders: map[drained]order{}} }
 
 // Order makes an order that is newer than all that are known for what it names.
 func (d *Drains) Order(now time.Time, what Drain) Drain {
-	known, ok := d.orders[drained{what.Edge, what.Name}]
+	known := d.orders[drained{what.Edge, what.Name}]
 	what.Counter = known.counter + 1
-	if left := known.ends.Sub(now); !what.On && ok {
-		what.Left = left // it must outlive the order that it takes back
-	}
 	what.Left = min(max(what.Left, 0), MaxDrain)
+	what.Kept = min(max(what.Left, known.until.Sub(now)), MaxDrain)
 	d.Merge(now, what)
 	return what
 }
 
 // Merge takes an order in and reports whether it is news. Of two, that with the
-// higher counter counts; of one that comes twice, the earlier end.
+// higher counter counts; of one that comes twice, the earlier end. All are
+// remembered for as long as the longest.
 func (d *Drains) Merge(now time.Time, what Drain) bool {
 	d.expire(now)
-	if what.Left <= 0 {
+	key := drained{what.Edge, what.Name}
+	known, ok := d.orders[key]
+	left := min(max(what.Left, 0), MaxDrain)
+	kept := min(max(left, what.Kept), MaxDrain)
+	if kept <= 0 || what.Counter > known.counter+leap {
 		return false
 	}
-	key := drained{what.Edge, what.Name}
-	fresh := order{what.On, what.Counter, what.Author, now.Add(min(what.Left, MaxDrain))}
-	known, ok := d.orders[key]
+	fresh := order{what.On, what.Counter, what.Author, now.Add(left), now.Add(kept)}
+	newer := 1
 	if ok {
-		switch cmp.Or(cmp.Compare(fresh.counter, known.counter), strings.Compare(fresh.author, known.author)) {
-		case -1:
-			return false
-		case 0:
-			if fresh.ends.Before(known.ends) {
-				known.ends = fresh.ends
-				d.orders[key] = known
-			}
-			return false
+		newer = cmp.Or(cmp.Compare(fresh.counter, known.counter), strings.Compare(fresh.author, known.author))
+		if known.until.After(fresh.until) {
+			fresh.until = known.until
+		}
+		if newer < 0 || newer == 0 && known.ends.Before(fresh.ends) {
+			known.until = fresh.until
+			fresh = known
 		}
 	}
 	d.orders[key] = fresh
-	return true
+	return newer > 0
 }
 
 // Has reports whether a host or an edge is drained.
@@ -103,13 +106,13 @@ func (d *Drains) Has(now time.Time, name string, edge bool) bool {
 	return ok && o.on && now.Before(o.ends)
 }
 
-// All returns all orders that have not ended, also those that took something
-// back in, with the time they have left. They are in order of name.
+// All returns all orders that are remembered, also those that have ended or took
+// something back in, with the time they have left. They are in order of name.
 func (d *Drains) All(now time.Time) []Drain {
 	d.expire(now)
 	all := make([]Drain, 0, len(d.orders))
 	for key, o := range d.orders {
-		all = append(all, Drain{key.edge, key.name, o.on, o.counter, o.author, o.ends.Sub(now)})
+		all = append(all, Drain{key.edge, key.name, o.on, o.counter, o.author, max(o.ends.Sub(now), 0), o.until.Sub(now)})
 	}
 	slices.SortFunc(all, func(a, b Drain) int {
 		if a.Edge != b.Edge {
@@ -120,18 +123,17 @@ func (d *Drains) All(now time.Time) []Drain {
 	return all
 }
 
-// Next returns when the next order ends; zero if there is none.
+// Next returns when the next order that is in force ends; zero if there is none.
 func (d *Drains) Next(now time.Time) (next time.Time) {
-	d.expire(now)
 	for _, o := range d.orders {
-		if next.IsZero() || o.ends.Before(next) {
+		if o.on && now.Before(o.ends) && (next.IsZero() || o.ends.Before(next)) {
 			next = o.ends
 		}
 	}
 	return next
 }
 
-// expire forgets what has ended.
+// expire forgets what need not be remembered.
 func (d *Drains) expire(now time.Time) {
-	maps.DeleteFunc(d.orders, func(_ drained, o order) bool { return !now.Before(o.ends) })
+	maps.DeleteFunc(d.orders, func(_ drained, o order) bool { return !now.Before(o.until) })
 }

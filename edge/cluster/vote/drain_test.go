@@ -45,7 +45,7 @@ func TestUndrain(t *testing.T) {
 	on := a.Order(now, vote.Drain{Name: "h", On: true, Author: "a", Left: time.Hour})
 	b.Merge(now, on)
 	off := b.Order(now.Add(time.Minute), vote.Drain{Name: "h", Author: "b"})
-	if off.Left != 59*time.Minute || off.Counter != 2 {
+	if off.Left != 0 || off.Kept != 59*time.Minute || off.Counter != 2 {
 		t.Errorf("%+v", off)
 	}
 	a.Merge(now, off)
@@ -55,6 +55,49 @@ func TestUndrain(t *testing.T) {
 	}
 	if again := a.Order(now, vote.Drain{Name: "h", On: true, Author: "a", Left: time.Minute}); again.Counter != 3 || !a.Has(now, "h", false) {
 		t.Errorf("%+v", again)
+	}
+}
+
+// TestShortened: an order that takes the place of a longer one ends when it says,
+// also where the longer one comes back from an edge that was cut off.
+func TestShortened(t *testing.T) {
+	a, b, off := vote.NewDrains(), vote.NewDrains(), vote.NewDrains()
+	now := time.Now()
+	long := a.Order(now, vote.Drain{Name: "h", On: true, Author: "a", Left: 24 * time.Hour})
+	off.Merge(now, long)
+	short := a.Order(now, vote.Drain{Name: "h", On: true, Author: "a", Left: 5 * time.Minute})
+	b.Merge(now, short)
+	if next := a.Next(now); !next.Equal(now.Add(5 * time.Minute)) {
+		t.Errorf("it ends at %v", next)
+	}
+	now = now.Add(10 * time.Minute)
+	for _, d := range []*vote.Drains{a, b} {
+		for _, o := range off.All(now) {
+			if d.Merge(now, o) || d.Has(now, "h", false) {
+				t.Errorf("the long order is back: %+v", d.All(now))
+			}
+		}
+		for _, o := range d.All(now) {
+			if off.Merge(now, o); off.Has(now, "h", false) {
+				t.Errorf("who was cut off does not learn: %+v", off.All(now))
+			}
+		}
+	}
+	if now = now.Add(24 * time.Hour); len(a.All(now))+len(b.All(now))+len(off.All(now)) > 0 || !a.Next(now).IsZero() {
+		t.Error("not forgotten")
+	}
+}
+
+// TestPoisonedOrder: an order with a counter that nothing gets to does not stop
+// others from being made.
+func TestPoisonedOrder(t *testing.T) {
+	a, now := vote.NewDrains(), time.Now()
+	a.Order(now, vote.Drain{Name: "h", On: true, Author: "a", Left: time.Hour})
+	if a.Merge(now, vote.Drain{Name: "h", On: true, Author: "b", Left: time.Hour, Counter: 1<<62 - 1}) {
+		t.Error("it is believed")
+	}
+	if d := a.Order(now, vote.Drain{Name: "h", Author: "a"}); d.Counter != 2 || a.Has(now, "h", false) {
+		t.Errorf("%+v", d)
 	}
 }
 
@@ -68,7 +111,7 @@ func TestDrainsInAnyOrder(t *testing.T) {
 			counter := uint64(r.IntN(5))
 			orders = append(orders, vote.Drain{
 				Name: []string{"h", "i"}[r.IntN(2)], Edge: r.IntN(2) == 0, Counter: counter, On: counter%2 == 0,
-				Author: []string{"a", "b"}[r.IntN(2)], Left: time.Duration(1+r.IntN(60)) * time.Minute,
+				Author: []string{"a", "b"}[r.IntN(2)], Left: time.Duration(1+r.IntN(60)) * time.Minute, Kept: time.Duration(r.IntN(90)) * time.Minute,
 			})
 		}
 		var want []vote.Drain

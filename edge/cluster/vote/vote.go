@@ -13,13 +13,18 @@
 // nothing of its old reports; as soon as it hears one, it takes a higher
 // incarnation, and all of the old one are void.
 //
-// From equal books and equal members, [Decide] makes equal decisions. A target
-// is down when more than half of its observers say so, without those that
-// abstain from the kind since they are cut off themselves. Those that have not
-// looked yet are for what was decided before: an observer that comes or goes
-// changes nothing by that. A failure that was seen once only counts too, when
-// those of several observers together are as many as one alone must see: probes
-// from different places are worth more than two from the same one.
+// A target is down when more than half of its observers say so, without those
+// that abstain from the kind since they are cut off themselves, and those that
+// cannot judge the target. Those that have not looked yet are for what was
+// decided before: an observer that comes or goes changes nothing by that. A
+// failure that was seen once only counts too, when those of several observers
+// together are as many as one alone must see: probes from different places are
+// worth more than two from the same one.
+//
+// From equal books, members, orders and decisions before, [Decide] makes equal
+// decisions. What was decided before is each edge's own: where observers have
+// not looked yet, or the cap has no room for all, edges may differ until they
+// have, or there is.
 //
 // Nothing here is safe for more than one goroutine; edge/cluster has a lock
 // around it. A decision on 1,000 hosts of 4 targets with 5 observers each takes
@@ -37,10 +42,13 @@ type State uint8
 
 // The states.
 const (
-	Unseen   State = iota // not looked at, or there is no such target
+	Unseen   State = iota // not looked at
 	Good                  // the last probe succeeded, or one failure in between does not count
 	Doubtful              // a probe failed, but not yet as often as it takes
 	Failing               // failed several times in a row, and has not recovered since
+	Absent                // there is no such target: the host has no address of the family
+	Blind                 // looked at, but not to be judged from here: private, and has never answered
+	states                // how many there are
 )
 
 // String returns the state's name.
@@ -52,9 +60,16 @@ func (s State) String() string {
 		return "doubtful"
 	case Failing:
 		return "failing"
+	case Absent:
+		return "absent"
+	case Blind:
+		return "blind"
 	}
 	return "unseen"
 }
+
+// Against reports whether a vote is for calling the target down.
+func (s State) Against() bool { return s == Doubtful || s == Failing }
 
 // A Sight is what an observer saw of one kind of a host.
 type Sight struct {
@@ -66,15 +81,21 @@ type Sight struct {
 // Sights are those of all kinds of a host.
 type Sights [health.Kinds]Sight
 
-// Alike reports whether two sights differ at most in what changes with every
-// probe, so that it is not worth telling at once.
-func (s *Sights) Alike(other *Sights) bool {
+// Change returns what it means that these sights become others: [Old] where
+// only that changes which does with every probe; [Urgent] where somebody is or
+// was against a target, and thinks otherwise now.
+func (s *Sights) Change(to *Sights) Outcome {
+	outcome := Old
 	for k := range s {
-		if s[k].State != other[k].State || s[k].Verdict != other[k].Verdict {
-			return false
+		a, b := s[k], to[k]
+		switch {
+		case a.State != b.State && (a.State.Against() || b.State.Against()):
+			return Urgent
+		case a.State != b.State || a.Verdict != b.Verdict:
+			outcome = News
 		}
 	}
-	return true
+	return outcome
 }
 
 // compare orders sights, for two reports of one version: there are none, unless

@@ -1,11 +1,13 @@
 package vote
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,27 +17,27 @@ import (
 // On the wire, numbers are unsigned varints, and names have their length
 // before them:
 //
-//	version            1
+//	version            2
 //	hosts              number, names; "" is an observer itself
 //	observers          number; for each
 //	  name, incarnation
 //	  reports          number; for each
 //	    host           its place in the list of hosts
 //	    counter
-//	    states         one byte, two bits a kind, the first kind lowest
+//	    states         two bytes, four bits a kind, the first kind lowest
 //	    verdict, ms    for each kind whose state is not Unseen
 //	drains             number; for each
 //	  flags            1: an edge, 2: on
-//	  name, counter, author, ms left
+//	  name, counter, author, ms left, ms kept
 //
-// A report on a host takes some 45 bytes alone and 12 among many.
+// A report on a host takes some 45 bytes alone and 13 among all that is known.
 type Message struct {
 	Reports []Report
 	Drains  []Drain
 }
 
 const (
-	format     = 1
+	format     = 2
 	maxName    = 255
 	maxVersion = 1 << 62 // of incarnations and counters: nothing that counts gets there
 )
@@ -43,12 +45,12 @@ const (
 // Append appends the message to b.
 func (m *Message) Append(b []byte) []byte {
 	hosts := map[string]uint64{}
-	of := map[string][]*Report{}
+	of := map[life][]*Report{}
 	b = append(b, format)
 	for i := range m.Reports {
 		r := &m.Reports[i]
 		hosts[r.Host] = 0
-		of[r.Observer] = append(of[r.Observer], r)
+		of[r.life()] = append(of[r.life()], r)
 	}
 	b = binary.AppendUvarint(b, uint64(len(hosts)))
 	for i, host := range slices.Sorted(maps.Keys(hosts)) {
@@ -56,11 +58,11 @@ func (m *Message) Append(b []byte) []byte {
 		b = appendName(b, host)
 	}
 	b = binary.AppendUvarint(b, uint64(len(of)))
-	for _, observer := range slices.Sorted(maps.Keys(of)) {
-		b = appendName(b, observer)
-		b = binary.AppendUvarint(b, of[observer][0].Version.Incarnation)
-		b = binary.AppendUvarint(b, uint64(len(of[observer])))
-		for _, r := range of[observer] {
+	for _, l := range slices.SortedFunc(maps.Keys(of), life.compare) {
+		b = appendName(b, l.observer)
+		b = binary.AppendUvarint(b, l.incarnation)
+		b = binary.AppendUvarint(b, uint64(len(of[l])))
+		for _, r := range of[l] {
 			b = binary.AppendUvarint(b, hosts[r.Host])
 			b = binary.AppendUvarint(b, r.Version.Counter)
 			b = r.Sights.append(b)
@@ -73,17 +75,29 @@ func (m *Message) Append(b []byte) []byte {
 	return b
 }
 
+// A life is of an observer, until it starts anew.
+type life struct {
+	observer    string
+	incarnation uint64
+}
+
+func (r *Report) life() life { return life{r.Observer, r.Version.Incarnation} }
+
+func (l life) compare(other life) int {
+	return cmp.Or(strings.Compare(l.observer, other.observer), cmp.Compare(l.incarnation, other.incarnation))
+}
+
 func appendName(b []byte, name string) []byte {
 	name = name[:min(len(name), maxName)]
 	return append(binary.AppendUvarint(b, uint64(len(name))), name...)
 }
 
 func (s *Sights) append(b []byte) []byte {
-	states := byte(0)
+	all := uint16(0)
 	for k := range s {
-		states |= byte(s[k].State) << (2 * k)
+		all |= uint16(s[k].State) << (4 * k)
 	}
-	b = append(b, states)
+	b = binary.LittleEndian.AppendUint16(b, all)
 	for k := range s {
 		if s[k].State != Unseen {
 			b = append(b, s[k].Verdict)
@@ -103,13 +117,15 @@ func (d *Drain) append(b []byte) []byte {
 	}
 	b = appendName(append(b, flags), d.Name)
 	b = appendName(binary.AppendUvarint(b, d.Counter), d.Author)
-	return binary.AppendUvarint(b, uint64(max(d.Left.Milliseconds(), 0)))
+	b = binary.AppendUvarint(b, uint64(max(d.Left.Milliseconds(), 0)))
+	return binary.AppendUvarint(b, uint64(max(d.Kept.Milliseconds(), 0)))
 }
 
-var errFormat = errors.New("want a message of edges in format 1")
+var errFormat = errors.New("want a message of edges in format 2")
 
 // Parse reads a message. It refuses what [Message.Append] does not write, and
-// takes no more memory than in proportion to b.
+// takes no more memory than in proportion to b. A report or an order that no
+// edge can have made is left out, and the others are taken.
 func Parse(b []byte) (*Message, error) {
 	p := parser{rest: b}
 	if p.byte() != format {
@@ -121,21 +137,25 @@ func Parse(b []byte) (*Message, error) {
 		hosts[i] = p.name()
 	}
 	for range p.count(3) {
-		observer, incarnation := p.name(), p.number(maxVersion)
-		for range p.count(3) {
+		observer, incarnation := p.name(), p.uvarint()
+		for range p.count(4) {
 			r := Report{Observer: observer, Version: Version{Incarnation: incarnation}}
-			if at := p.number(maxVersion); at < uint64(len(hosts)) {
+			if at := p.uvarint(); at < uint64(len(hosts)) {
 				r.Host = hosts[at]
 			} else {
 				p.fail("host %d of %d", at, len(hosts))
 			}
-			r.Version.Counter = p.number(maxVersion)
+			r.Version.Counter = p.uvarint()
 			p.sights(&r.Sights)
-			m.Reports = append(m.Reports, r)
+			if r.valid() {
+				m.Reports = append(m.Reports, r)
+			}
 		}
 	}
-	for range p.count(5) {
-		m.Drains = append(m.Drains, p.drain())
+	for range p.count(6) {
+		if d := p.drain(); d.Counter < maxVersion {
+			m.Drains = append(m.Drains, d)
+		}
 	}
 	if len(p.rest) > 0 {
 		p.fail("%d bytes too many", len(p.rest))
@@ -169,18 +189,33 @@ func (p *parser) byte() byte {
 	return v
 }
 
-// number returns a number below limit.
-func (p *parser) number(limit uint64) uint64 {
+// valid reports whether an edge can have made the report.
+func (r *Report) valid() bool {
+	for k := range r.Sights {
+		if r.Sights[k].State >= states {
+			return false
+		}
+	}
+	return r.Version.Incarnation < maxVersion && r.Version.Counter < maxVersion
+}
+
+func (p *parser) uvarint() uint64 {
 	v, n := binary.Uvarint(p.rest)
-	switch {
-	case n <= 0:
-		p.fail("it ends within a number")
-		return 0
-	case v >= limit:
-		p.fail("number %d, want less than %d", v, limit)
+	if n <= 0 {
+		p.fail("it ends within a number, or that has more than 64 bits")
 		return 0
 	}
 	p.rest = p.rest[n:]
+	return v
+}
+
+// number returns a number below limit.
+func (p *parser) number(limit uint64) uint64 {
+	v := p.uvarint()
+	if v >= limit {
+		p.fail("number %d, want less than %d", v, limit)
+		return 0
+	}
 	return v
 }
 
@@ -201,13 +236,17 @@ func (p *parser) name() string {
 }
 
 func (p *parser) sights(s *Sights) {
-	states := p.byte()
+	all := uint16(p.byte()) | uint16(p.byte())<<8
 	for k := range s {
-		if s[k].State = State(states >> (2 * k) & 3); s[k].State != Unseen {
+		if s[k].State = State(all >> (4 * k) & 15); s[k].State != Unseen {
 			s[k].Verdict = p.byte()
 			s[k].RoundTrip = uint16(p.number(1 << 16))
 		}
 	}
+}
+
+func (p *parser) drainTime() time.Duration {
+	return time.Duration(p.number(uint64(MaxDrain/time.Millisecond)+1)) * time.Millisecond
 }
 
 func (p *parser) drain() Drain {
@@ -215,7 +254,7 @@ func (p *parser) drain() Drain {
 	if flags > 3 {
 		p.fail("flags %d of a drain", flags)
 	}
-	d := Drain{Edge: flags&1 != 0, On: flags&2 != 0, Name: p.name(), Counter: p.number(maxVersion), Author: p.name()}
-	d.Left = time.Duration(p.number(uint64(MaxDrain/time.Millisecond)+1)) * time.Millisecond
+	d := Drain{Edge: flags&1 != 0, On: flags&2 != 0, Name: p.name(), Counter: p.uvarint(), Author: p.name()}
+	d.Left, d.Kept = p.drainTime(), p.drainTime()
 	return d
 }

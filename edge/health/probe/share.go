@@ -138,12 +138,12 @@ func (p *Prober) tell(t *target) {
 // sight returns what this edge sees of a target.
 func (t *target) sight() vote.Sight {
 	switch {
-	case t.gone:
+	case t.gone || !t.probed:
 		return vote.Sight{}
 	case !t.exists(): // what nobody can reach is not down
-		return vote.Sight{State: vote.Good, Verdict: uint8(t.result.Verdict)}
+		return vote.Sight{State: vote.Absent, Verdict: uint8(t.result.Verdict)}
 	case !t.counts():
-		return vote.Sight{}
+		return vote.Sight{State: vote.Blind, Verdict: uint8(t.result.Verdict)}
 	}
 	s := vote.Sight{
 		State: vote.Good, Verdict: uint8(t.result.Verdict), RoundTrip: t.trips.millis(),

@@ -92,6 +92,29 @@ func TestTell(t *testing.T) {
 	})
 }
 
+// TestTellsNothing: what this edge cannot judge, and what is not there, is told as that.
+func TestTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &teller{states: map[string]vote.State{}}
+		hosts := mirrors("DE", "inside", "seen", "a", "b")
+		hosts[0].private, hosts[1].private = true, true
+		w := start(t, Config{Tell: l.tell}, compile(t, hosts...))
+		w.set(Timeout, "inside")
+		w.set(NoAddress, "a")
+		w.after(t, interval)
+		for s, want := range map[vote.State][]string{vote.Blind: {"inside"}, vote.Absent: {"a"}, vote.Good: {"b", "seen"}} {
+			if diff := cmp.Diff(want, l.of(s)); diff != "" {
+				t.Errorf("%v: %s", s, diff)
+			}
+		}
+		w.set(Timeout, "seen")
+		w.after(t, 2*interval)
+		if diff := cmp.Diff([]string{"seen"}, l.of(vote.Failing)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // TestLook: a failure that others have seen has this prober look within a
 // second, and where others confirm its own, one failure is enough.
 func TestLook(t *testing.T) {

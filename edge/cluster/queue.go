@@ -1,0 +1,148 @@
+package cluster
+
+import (
+	"sync"
+
+	"github.com/waypost/waypost/edge/cluster/vote"
+)
+
+// A bulletin is what others should be told.
+type bulletin struct {
+	urgent []vote.Report // which may change what is decided
+	rest   []vote.Report
+	drains []vote.Drain // urgent too
+}
+
+// add adds a report by what it meant to the book.
+func (b *bulletin) add(r *vote.Report, o vote.Outcome) {
+	switch o {
+	case vote.Urgent:
+		b.urgent = append(b.urgent, *r)
+	case vote.News:
+		b.rest = append(b.rest, *r)
+	}
+}
+
+// len returns how many reports and orders there are.
+func (b *bulletin) len() int { return len(b.urgent) + len(b.rest) + len(b.drains) }
+
+// A queue has what waits to be gossiped: of each observer and host, and of each
+// order, what is newest. What is urgent goes first, and of that what was told
+// least often; the rest takes the room that is left, so that a cold start holds
+// up nobody who has a mirror to call down. It is safe for any number of goroutines.
+type queue struct {
+	times func() int // how often each piece is told
+
+	mu      sync.Mutex // guards what follows
+	waiting map[subject]*piece
+	lines   [2][][]*piece // urgent, and the rest; each by how often it was told. A piece that is not waiting any more has no meaning
+}
+
+// A subject is what a piece is about: of two pieces, the newer one counts.
+type subject struct {
+	observer, host string // of a report
+	edge           bool
+	name           string // of an order
+}
+
+// A piece is a report or an order.
+type piece struct {
+	subject
+
+	report vote.Report
+	drain  *vote.Drain // nil: it is a report
+	line   int
+	told   int
+}
+
+func newQueue(times func() int) *queue {
+	return &queue{times: times, waiting: map[subject]*piece{}}
+}
+
+// add has others told of a bulletin.
+func (q *queue) add(b *bulletin) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range b.drains {
+		d := &b.drains[i]
+		q.push(&piece{subject: subject{edge: d.Edge, name: d.Name}, drain: d})
+	}
+	for line, reports := range [2][]vote.Report{b.urgent, b.rest} {
+		for i := range reports {
+			r := &reports[i]
+			q.push(&piece{subject: subject{observer: r.Observer, host: r.Host}, report: *r, line: line})
+		}
+	}
+}
+
+// push queues a piece, in the place of an older one that waits. The caller holds
+// the mutex.
+func (q *queue) push(p *piece) {
+	if older := q.waiting[p.subject]; older != nil {
+		p.line = min(p.line, older.line) // who has not heard of the older one has to hurry
+		if older.told == 0 && older.line == p.line {
+			older.report, older.drain = p.report, p.drain
+			return
+		}
+	}
+	q.waiting[p.subject] = p
+	q.line(p)
+}
+
+// line puts a piece at the end of its line. The caller holds the mutex.
+func (q *queue) line(p *piece) {
+	lines := &q.lines[p.line]
+	for len(*lines) <= p.told {
+		*lines = append(*lines, nil)
+	}
+	(*lines)[p.told] = append((*lines)[p.told], p)
+}
+
+// take returns the next message, of up to so many bytes; nil if there is none.
+func (q *queue) take(limit int) []byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	pack := vote.NewPack(limit - 1)
+	var taken []*piece
+	for i := range q.lines {
+		for told := range q.lines[i] {
+			taken = q.drainLine(&q.lines[i][told], pack, taken)
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	times := q.times()
+	for _, p := range taken {
+		if p.told++; p.told < times {
+			q.line(p)
+		} else {
+			delete(q.waiting, p.subject)
+		}
+	}
+	return pack.Append(append(make([]byte, 0, limit), reports))
+}
+
+// drainLine moves pieces from the front of a line to a message, as many as
+// there is room for. The caller holds the mutex.
+func (q *queue) drainLine(line *[]*piece, pack *vote.Pack, taken []*piece) []*piece {
+	for len(*line) > 0 {
+		p := (*line)[0]
+		if q.waiting[p.subject] == p {
+			if p.drain != nil && !pack.Drain(p.drain) || p.drain == nil && !pack.Report(&p.report) {
+				return taken
+			}
+			taken = append(taken, p)
+		}
+		*line = (*line)[1:]
+	}
+	*line = nil
+	return taken
+}
+
+// len returns how many pieces wait.
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
