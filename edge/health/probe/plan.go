@@ -77,11 +77,16 @@ func planFor(ix *index.Index, files []sample, h uint32, scheme index.Schemes) (p
 		p.url, p.size = parse(where), -1
 		return p, p.url != nil
 	}
-	p.file = asked[0].under(base, ix)
+	if p.file = asked[0].under(base, ix); p.url == nil {
+		return plan{}, false
+	}
 	if len(asked) > 1 {
 		p.other = asked[1].under(base, ix)
 	}
-	return p, p.url != nil
+	if p.other.url != nil && p.other.url.Hostname() != p.url.Hostname() {
+		p.other = file{} // another category by another name, whose addresses are others
+	}
+	return p, true
 }
 
 // parse returns a URL that names a host, or nil.

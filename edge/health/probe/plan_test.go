@@ -144,6 +144,41 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// TestOtherName: where a host has categories by several names, both files are
+// asked for by one of them.
+func TestOtherName(t *testing.T) {
+	s := &snapshot.Snapshot{Categories: []snapshot.Category{{Name: "os", Path: "os"}, {Name: "archive", Path: "archive"}}}
+	var b snapshot.FileBuilder
+	for d := range uint32(6) {
+		category := d / 4
+		s.Directories = append(s.Directories, snapshot.Directory{Path: fmt.Sprintf("%s/%d", s.Categories[category].Path, d), Category: category})
+		b.Add(d, "f", []snapshot.Version{{Size: 10, MTime: int64(d) + 1}}, nil)
+	}
+	s.Files = b.Build(len(s.Directories))
+	for h := range 50 {
+		host := mirror{name: fmt.Sprint("m", h), addresses: []string{"192.0.2.1"}}.host(t)
+		host.Mounts = []snapshot.Mount{{Category: 0, URLs: []string{"http://os.test"}}, {Category: 1, URLs: []string{"http://archive.test"}}}
+		for d := range uint32(6) {
+			host.Has.Add(d)
+		}
+		s.Hosts = append(s.Hosts, host)
+	}
+	alone, both := 0, 0
+	for name, p := range plansFor(compileSnapshot(t, s)) {
+		switch {
+		case p.other.url == nil:
+			alone++
+		case p.other.url.Host != p.url.Host || p.other.url.Path == p.url.Path:
+			t.Errorf("%s: %s or %s", name.Host, p.url, p.other.url)
+		default:
+			both++
+		}
+	}
+	if alone == 0 || both == 0 {
+		t.Errorf("%d with one file, %d with two", alone, both)
+	}
+}
+
 // TestPhases: the probes of many targets are even over the interval.
 func TestPhases(t *testing.T) {
 	const bins, hosts = 30, 3000
