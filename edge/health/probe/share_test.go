@@ -255,8 +255,8 @@ func TestUnable(t *testing.T) {
 		}
 		w.set(NoAddress, "a") // nobody can reach it: it is not down
 		w.after(t, 2*interval)
-		if !abstains() || len(l.of(vote.Good)) != 1 {
-			t.Errorf("abstains %v, good %v", abstains(), l.of(vote.Good))
+		if !abstains() || len(l.of(vote.Absent)) != 1 {
+			t.Errorf("abstains %v, absent %v", abstains(), l.of(vote.Absent))
 		}
 	})
 }
