@@ -163,7 +163,7 @@ func (c *Cluster) listen() (err error) {
 		settings.AdvertisePort = settings.BindPort
 	}
 	d := &delegate{c}
-	settings.Transport, settings.Delegate, settings.Events = c.transport, d, d
+	settings.Transport, settings.Delegate, settings.Events, settings.Conflict = c.transport, d, d, d
 	c.list, err = memberlist.Create(settings)
 	if err != nil {
 		_ = c.transport.Shutdown()
