@@ -34,7 +34,7 @@ func (n *Node) adminPages() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", n.readyz)
 	mux.HandleFunc("GET /explain", n.explain)
-	mux.HandleFunc("GET /health", n.health)
+	mux.HandleFunc("GET /health", n.healthPage)
 	mux.HandleFunc("GET /bgp", n.bgpPage)
 	mux.HandleFunc("GET /bmp", n.bmpPage)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -45,10 +45,38 @@ func (n *Node) adminPages() http.Handler {
 	n.anycastPages(mux)
 	n.upgradePages(mux)
 	n.clusterPages(mux)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintln(w, "waypost "+Version()+": /metrics /healthz /readyz /explain?ip=ADDRESS&path=PATH[&json] /health /bgp /debug/pprof/")
-	})
+	mux.HandleFunc("GET /{$}", n.startPage)
 	return n.guard(mux)
+}
+
+// startPage lists the pages that this edge has.
+func (n *Node) startPage(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintln(w, "waypost", Version())
+	list := func(there bool, pages ...string) {
+		for _, page := range pages {
+			if there {
+				fmt.Fprintln(w, page)
+			}
+		}
+	}
+	list(true, "GET /metrics", "GET /healthz", "GET /readyz", "GET /explain?ip=ADDRESS&path=PATH[&json]")
+	list(n.prober != nil, "GET /health")
+	list(n.feeds.feed != nil, "GET /bgp")
+	list(n.feeds.monitor != nil, "GET /bmp")
+	list(n.keeper != nil, "GET /anycast", "POST /anycast/drain [prefix=PREFIX…] [force=1]", "POST /anycast/resume [prefix=PREFIX…]")
+	list(n.config.Cluster != nil, "GET /cluster", "GET /cluster/votes?host=NAME", "GET /cluster/keys",
+		"POST /cluster/drain host=NAME|edge=NAME for=TIME", "POST /cluster/undrain host=NAME|edge=NAME",
+		"POST /cluster/keys/use key=ID [force=1]", "POST /cluster/keys/remove key=ID [force=1]")
+	list(n.sharing.Share != nil, "GET /cluster/share")
+	list(true, "POST /upgrade [within=TIME] [force=1]", "GET /debug/pprof/")
+}
+
+// writePage writes a page as JSON, for people too.
+func writePage(w http.ResponseWriter, page any) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	_ = e.Encode(page) // who asked has gone
 }
 
 // serveAdmin serves the pages for operators until ctx ends.
@@ -106,8 +134,7 @@ func (n *Node) explain(w http.ResponseWriter, r *http.Request) {
 	x := v.Explain(q)
 	n.explainASN(x)
 	if r.URL.Query().Has("json") || strings.Contains(r.Header.Get("Accept"), "application/json") {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(x)
+		writePage(w, x)
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -165,16 +192,6 @@ func explainCountries(q *answer.Query, p url.Values) error {
 		}
 	}
 	return nil
-}
-
-// health lists what is probed and how it is.
-func (n *Node) health(w http.ResponseWriter, _ *http.Request) {
-	if n.prober == nil {
-		http.Error(w, "this edge does not probe: the configuration has no edge.health", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(n.prober.Statuses())
 }
 
 // label returns a number as a metric label.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/waypost/waypost/edge/anycast"
@@ -119,6 +120,9 @@ func (n *Node) stay(told, ctx context.Context) error {
 		go func() { kept <- n.keeper.Run(leave) }()
 	}
 	<-leave.Done()
+	if told.Err() != nil && !handover.TakenOver(told) {
+		n.log.Info("told to stop", n.stopping()...)
+	}
 	if n.keeper == nil {
 		n.linger(leave, ctx)
 		return nil
@@ -134,6 +138,20 @@ func (n *Node) stay(told, ctx context.Context) error {
 	case <-limit:
 		return errors.New("stopping before all prefixes are drained, as stop.within wants: the speaker withdraws them")
 	}
+}
+
+// stopping returns what the log says of how the edge is about to end.
+func (n *Node) stopping() []any {
+	if n.keeper == nil {
+		return []any{"answers_for", n.config.Stop.After}
+	}
+	var drained []string
+	for _, p := range n.keeper.Status().Prefixes {
+		if p.Announced {
+			drained = append(drained, p.Prefix.String())
+		}
+	}
+	return []any{"drains", strings.Join(drained, " "), "within", n.config.Stop.Within}
 }
 
 // linger answers on for a while with /readyz saying no, for load balancers to see.

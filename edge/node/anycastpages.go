@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 
 	"github.com/waypost/waypost/edge/anycast"
 )
@@ -14,30 +15,40 @@ func (n *Node) anycastPages(mux *http.ServeMux) {
 		return
 	}
 	mux.HandleFunc("GET /anycast", func(w http.ResponseWriter, _ *http.Request) { n.anycastStatus(w) })
-	order := func(do func(r *http.Request, prefixes []netip.Prefix) error) http.HandlerFunc {
+	order := func(do func(force bool, prefixes []netip.Prefix) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			var prefixes []netip.Prefix
-			for _, text := range r.URL.Query()["prefix"] {
-				p, err := netip.ParsePrefix(text)
+			err := obey(r, func(p url.Values) error {
+				prefixes, err := prefixesOf(p)
 				if err != nil {
-					http.Error(w, fmt.Sprintf("prefix: want a prefix such as 198.18.0.0/24, got %.60q", text), http.StatusBadRequest)
-					return
+					return err
 				}
-				prefixes = append(prefixes, p)
-			}
-			if err := do(r, prefixes); err != nil {
-				http.Error(w, err.Error(), http.StatusConflict)
+				return do(p.Has("force"), prefixes)
+			})
+			if err != nil {
+				refuse(w, err)
 				return
 			}
 			n.anycastStatus(w)
 		}
 	}
-	mux.Handle("POST /anycast/drain", order(func(r *http.Request, prefixes []netip.Prefix) error {
-		return n.keeper.Drain(r.URL.Query().Has("force"), prefixes...)
+	mux.Handle("POST /anycast/drain", order(func(force bool, prefixes []netip.Prefix) error {
+		return n.keeper.Drain(force, prefixes...)
 	}))
-	mux.Handle("POST /anycast/resume", order(func(_ *http.Request, prefixes []netip.Prefix) error {
+	mux.Handle("POST /anycast/resume", order(func(_ bool, prefixes []netip.Prefix) error {
 		return n.keeper.Resume(prefixes...)
 	}))
+}
+
+// prefixesOf returns the prefixes that parameters name.
+func prefixesOf(p url.Values) (prefixes []netip.Prefix, err error) {
+	for _, text := range p["prefix"] {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, misput{fmt.Errorf("prefix: want a prefix such as 198.18.0.0/24, got %.60q", text)}
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
 }
 
 func (n *Node) anycastStatus(w http.ResponseWriter) { writePage(w, n.keeper.Status()) }

@@ -2,9 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -13,7 +10,6 @@ import (
 
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/cluster"
-	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/health/probe"
@@ -30,6 +26,14 @@ func (c *Config) checkCluster(doc *strict.Doc) {
 	if c.Name == "" || len(c.Name) > 128 {
 		doc.Problem("edge.name", "want 1 to 128 bytes that no other edge of the cluster has, got %d", len(c.Name))
 	}
+}
+
+// clusterWarnings says what an edge of a cluster lacks.
+func (c *Config) clusterWarnings() []string {
+	if c.Cluster == nil || c.Health != nil {
+		return nil
+	}
+	return []string{"no edge.health: this edge does not probe and has no vote in the cluster"}
 }
 
 // peers are the other edges, and what was decided with them.
@@ -102,6 +106,9 @@ func (n *Node) newCluster() error {
 	if dir := n.config.DataDir; dir != "" {
 		o.File = filepath.Join(dir, "drains.json")
 	}
+	for _, text := range n.config.clusterWarnings() {
+		n.log.Warn(text)
+	}
 	settings := probe.Config{}
 	if n.prober != nil {
 		o.Prober = n.prober
@@ -133,6 +140,14 @@ func (n *Node) tellHosts(ix *index.Index) {
 func (n *Node) decided(down []health.Target) {
 	n.peers.down.Store(&down)
 	n.engine.SetHealth(n.votedState)
+}
+
+// decidedDown returns what is down by decision of the cluster.
+func (n *Node) decidedDown() []health.Target {
+	if down := n.peers.down.Load(); down != nil {
+		return *down
+	}
+	return nil
 }
 
 // votedState is the state of health of an index, by votes.
@@ -199,97 +214,6 @@ func (n *Node) otherEdges() (all []anycast.Other) {
 		all = append(all, o)
 	}
 	return all
-}
-
-// clusterPages are the pages of an edge of a cluster.
-func (n *Node) clusterPages(all *http.ServeMux) {
-	if n.config.Cluster == nil {
-		return
-	}
-	mux := http.NewServeMux()
-	there := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n.peers.cluster() == nil {
-			http.Error(w, "the process before has yet to leave the cluster to this one", http.StatusServiceUnavailable)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
-	all.Handle("/cluster", there)
-	all.Handle("/cluster/", there)
-	mux.HandleFunc("GET /cluster", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.cluster().Status()) })
-	mux.HandleFunc("GET /cluster/votes", func(w http.ResponseWriter, r *http.Request) {
-		votes, err := n.peers.cluster().Votes(r.URL.Query().Get("host"))
-		if err != nil {
-			http.Error(w, "host: "+err.Error(), http.StatusNotFound)
-			return
-		}
-		writePage(w, votes)
-	})
-	if n.sharing.Share != nil {
-		mux.HandleFunc("GET /cluster/share", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.sharing.Status()) })
-	}
-	mux.HandleFunc("GET /cluster/keys", func(w http.ResponseWriter, _ *http.Request) { writePage(w, n.peers.cluster().Keys()) })
-	order := func(path string, do func(r *http.Request) error, then func() any) {
-		mux.HandleFunc("POST /cluster/"+path, func(w http.ResponseWriter, r *http.Request) {
-			if err := do(r); err != nil {
-				http.Error(w, err.Error(), http.StatusConflict)
-				return
-			}
-			writePage(w, then())
-		})
-	}
-	drains, keys := func() any { return n.peers.cluster().Drains() }, func() any { return n.peers.cluster().Keys() }
-	order("drain", n.drain, drains)
-	order("undrain", func(r *http.Request) error {
-		name, edge, err := drainee(r)
-		if err != nil {
-			return err
-		}
-		return n.peers.cluster().Undrain(name, edge)
-	}, drains)
-	order("keys/use", func(r *http.Request) error { return onKey(r, n.peers.cluster().UseKey) }, keys)
-	order("keys/remove", func(r *http.Request) error { return onKey(r, n.peers.cluster().RemoveKey) }, keys)
-}
-
-func writePage(w http.ResponseWriter, page any) {
-	w.Header().Set("Content-Type", "application/json")
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	_ = e.Encode(page) // who asked has gone
-}
-
-// drain drains the host= or the votes of the edge= of a request, for= a time.
-func (n *Node) drain(r *http.Request) error {
-	name, edge, err := drainee(r)
-	if err != nil {
-		return err
-	}
-	d, err := time.ParseDuration(r.URL.Query().Get("for"))
-	if err != nil {
-		return fmt.Errorf("for: want a time such as 2h30m, up to %s", vote.MaxDrain)
-	}
-	return n.peers.cluster().Drain(name, edge, d)
-}
-
-// drainee returns the host or the edge that a request names.
-func drainee(r *http.Request) (name string, edge bool, err error) {
-	q := r.URL.Query()
-	if q.Has("host") == q.Has("edge") {
-		return "", false, fmt.Errorf("want host= or edge=, one of them")
-	}
-	if q.Has("edge") {
-		return q.Get("edge"), true, nil
-	}
-	return q.Get("host"), false, nil
-}
-
-// onKey does something with the key= of a request.
-func onKey(r *http.Request, do func(id cluster.KeyID, force bool) error) error {
-	id, err := cluster.ParseKeyID(r.URL.Query().Get("key"))
-	if err != nil {
-		return fmt.Errorf("key: %w", err)
-	}
-	return do(id, r.URL.Query().Has("force"))
 }
 
 // cluster sends what the cluster counted.

@@ -118,10 +118,12 @@ func TestClusterOfOne(t *testing.T) {
 	if len(s.Members) != 1 || !s.Members[0].Self || s.Members[0].Region != "here" || s.Hosts != 2 || s.Members[0].Snapshot == 0 {
 		t.Errorf("%+v", s)
 	}
-	if _, text := askAdmin(t, http.MethodGet, admin, "/metrics", nil); !strings.Contains(text, "waypost_cluster_targets_down 2\n") ||
-		!strings.Contains(text, `waypost_cluster_members{state="alive"} 1`) {
-		t.Error("metrics do not say so")
-	}
+	within(t, "metrics say so", func() bool {
+		_, text := askAdmin(t, http.MethodGet, admin, "/metrics", nil)
+		return strings.Contains(text, "waypost_cluster_targets_down 2\n") &&
+			strings.Contains(text, `waypost_cluster_members{state="alive"} 1`) &&
+			strings.Contains(text, `waypost_probe_targets_down{family="v4",scheme="http"} 2`)
+	})
 	for _, x := range []struct {
 		method, path string
 		q            url.Values
@@ -132,13 +134,18 @@ func TestClusterOfOne(t *testing.T) {
 		{"GET", "/cluster/votes", url.Values{"host": {"x"}}, 404, "host: there is no host"},
 		{"GET", "/cluster/keys", nil, 200, "[]"},
 		{"POST", "/cluster/drain", url.Values{"host": {"a"}, "for": {"1h"}}, 200, `"left": "1h0m0s"`},
-		{"POST", "/cluster/drain", url.Values{"host": {"a"}}, 409, "for: want a time"},
-		{"POST", "/cluster/drain", url.Values{"for": {"1h"}}, 409, "want host= or edge="},
+		{"POST", "/cluster/drain", url.Values{"host": {"a"}}, 400, "for: want a time"},
+		{"POST", "/cluster/drain", url.Values{"host": {"a"}, "for": {"31d"}}, 400, "up to 30d"},
+		{"POST", "/cluster/drain", url.Values{"host": {"a"}, "for": {"0s"}}, 400, "for: want a time"},
+		{"POST", "/cluster/drain", url.Values{"host": {"a"}, "for": {"1d12h"}}, 200, `"left": "36h0m0s"`},
+		{"GET", "/health", nil, 200, `"drained": true`},
+		{"POST", "/cluster/drain", url.Values{"for": {"1h"}}, 400, "want host= or edge="},
 		{"POST", "/cluster/drain", url.Values{"host": {"x"}, "for": {"1h"}}, 409, "no host"},
 		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 200, "[]"},
 		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 409, "is not drained"},
-		{"POST", "/cluster/keys/use", url.Values{"key": {"xyz"}}, 409, "key: want the ID of a key"},
+		{"POST", "/cluster/keys/use", url.Values{"key": {"xyz"}}, 400, "key: want the ID of a key"},
 		{"POST", "/cluster/keys/remove", url.Values{"key": {"00000000"}}, 409, "has no key"},
+		{"GET", "/", nil, 200, "GET /cluster/votes?host=NAME\n"},
 		{"GET", "/readyz", nil, 200, "ready"},
 		{"POST", "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}}, 200, `"edge": true`},
 		{"GET", "/readyz", nil, 503, "drained"},

@@ -147,13 +147,13 @@ func (f *drainFlags) run(ctx context.Context, out io.Writer, path string, q url.
 type ClusterDrainCommand struct {
 	drainFlags
 
-	For time.Duration `help:"For how long; it ends by itself." default:"24h"`
+	For period `help:"For how long, such as 6h or 2d, at most 30d; it ends by itself." default:"24h"`
 }
 
 // Run runs the command.
 func (c *ClusterDrainCommand) Run(ctx context.Context, out io.Writer) error {
 	q := c.query()
-	q.Set("for", c.For.String())
+	q.Set("for", time.Duration(c.For).String())
 	return c.run(ctx, out, "/cluster/drain", q)
 }
 

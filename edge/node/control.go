@@ -120,7 +120,7 @@ func (c *Config) controlWarnings() []string {
 	if err == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("warning: what was on disk is all there is: the control plane at %s: %v", r.URL, err)}
+	return []string{fmt.Sprintf("what was on disk is all there is: the control plane at %s: %v", r.URL, err)}
 }
 
 // follow starts to follow the control plane, beginning with what is on disk.

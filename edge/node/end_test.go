@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -48,5 +50,44 @@ hosts: [{name: a, country: DE, addresses: [127.0.0.1], urls: {os: ["https://a.ex
 		case <-time.After(20 * time.Second):
 			t.Fatal("the edge does not end")
 		}
+	}
+}
+
+// An edge that is told to stop says how long it goes on, and when it is over.
+func TestStopIsLogged(t *testing.T) {
+	dir := t.TempDir()
+	writeCountries(t, dir)
+	write(t, filepath.Join(dir, "catalog.yaml"), `categories: [{name: os, path: pub/os}]
+hosts: [{name: a, country: DE, urls: {os: ["https://a.example.org/os"]}}]
+`)
+	write(t, filepath.Join(dir, "edge.yaml"), `edge:
+  source: {catalog: catalog.yaml}
+  geo: {country: country.mmdb}
+  http: {listen: ["127.0.0.1:0"]}
+  stop: {after: 20ms}
+`)
+	c, err := node.ReadConfig(filepath.Join(dir, "edge.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	n, err := node.New(c, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.Run(ctx) }()
+	select {
+	case <-n.Listened():
+	case err = <-done:
+		t.Fatal(err)
+	}
+	cancel()
+	if err = <-done; err != nil {
+		t.Fatal(err)
+	}
+	if want := regexp.MustCompile(`level=INFO msg="told to stop" answers_for=20ms\n(.*\n)*.*level=INFO msg=stopped\n$`); !want.Match(log.Bytes()) {
+		t.Errorf("logged\n%s", &log)
 	}
 }

@@ -218,8 +218,11 @@ func (c *CheckCommand) Run(out io.Writer) error {
 		row(len(config.DNS.Zones), "DNS zones")
 	}
 	_ = w.Flush()
-	for _, note := range slices.Concat(s.Notes(), dnsWarnings(config, ix), config.controlWarnings()) {
+	for _, note := range s.Notes() {
 		fmt.Fprintln(out, "  "+note)
+	}
+	for _, warning := range slices.Concat(dnsWarnings(config, ix), config.controlWarnings(), config.clusterWarnings()) {
+		fmt.Fprintln(out, "  warning:", warning)
 	}
 	return nil
 }
@@ -235,7 +238,7 @@ func dnsWarnings(c *Config, ix *index.Index) (warnings []string) {
 	}
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
-			warnings = append(warnings, "warning: "+strings.TrimSpace(line))
+			warnings = append(warnings, strings.TrimSpace(line))
 		}
 	}
 	return warnings

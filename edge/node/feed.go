@@ -1,7 +1,6 @@
 package node
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -196,8 +195,7 @@ func (n *Node) bgpPage(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, errNoFeed.Error(), http.StatusNotFound)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(n.feeds.feed.Status())
+	writePage(w, n.feeds.feed.Status())
 }
 
 var errNoFeed = errors.New("this edge has no BGP sessions: the configuration has no edge.asn.bgp")

@@ -152,6 +152,7 @@ func (m *metrics) dns(s scrape) {
 
 func (m *metrics) health(s scrape) {
 	c := m.n.prober.Counters()
+	m.n.countDown(c.Kinds)
 	for verdict, n := range c.Results {
 		s.count("probes_total", "probes of mirrors by verdict", n, "verdict", probe.Verdict(verdict).String())
 	}
@@ -161,7 +162,7 @@ func (m *metrics) health(s scrape) {
 		kind := []string{"scheme", k.Scheme.String(), "family", k.Family.String()}
 		s.gauge("probe_targets", "what is probed: a host by one scheme over one family", k.Targets, kind...)
 		s.gauge("probe_targets_failing", "targets whose last probe failed", k.Failing, kind...)
-		s.gauge("probe_targets_down", "targets that get no clients", k.Down, kind...)
+		s.gauge("probe_targets_down", "targets that get no clients, by decision of this edge or of its cluster", k.Down, kind...)
 		s.gauge("probe_targets_capped", "targets that fail and are kept up by max_down", k.Capped, kind...)
 		s.flag("probe_abstaining", "1 while this edge trusts none of its probes of the kind", k.Abstaining, kind...)
 	}

@@ -1,9 +1,6 @@
 package node
 
-import (
-	"encoding/json"
-	"net/http"
-)
+import "net/http"
 
 // bmpPage lists the tables that routers show by BMP.
 func (n *Node) bmpPage(w http.ResponseWriter, _ *http.Request) {
@@ -11,8 +8,7 @@ func (n *Node) bmpPage(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "this edge takes no BMP: the configuration has no edge.asn.bmp", http.StatusNotFound)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(n.feeds.monitor.Status())
+	writePage(w, n.feeds.monitor.Status())
 }
 
 // bmp sends what routers show.

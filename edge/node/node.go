@@ -215,7 +215,11 @@ func (n *Node) Run(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	return errors.Join(err, end(context.Cause(ctx)))
+	err = errors.Join(err, end(context.Cause(ctx)))
+	if err == nil && n.leaving.Load() {
+		n.log.Info("stopped")
+	}
+	return err
 }
 
 // loadFirst reads the first data, or gives up when ctx ends: a city database

@@ -67,9 +67,7 @@ func (n *Node) bequeath() ([]byte, error) {
 	if n.prober != nil {
 		l.Failing = n.prober.Failing()
 	}
-	if down := n.peers.down.Load(); down != nil {
-		l.Down = *down
-	}
+	l.Down = n.decidedDown()
 	if n.dns != nil {
 		l.Secrets = n.dns.Secrets()
 	}
