@@ -137,7 +137,8 @@ func (c Config) Validate() error {
 	want(c.Listen.IsValid() && !at.IsMulticast(), "listen", "want a unicast address and port such as 10.0.0.1:7946")
 	want(!at.IsUnspecified() || c.Advertise.IsValid() && c.Advertise != c.Listen, "advertise",
 		"want the address by which others reach this edge, since listen names none")
-	want(!c.Advertise.Addr().IsUnspecified() && !c.Advertise.Addr().IsMulticast(), "advertise", "want a unicast address and port")
+	want(c.Advertise == c.Listen || !c.Advertise.Addr().IsUnspecified() && !c.Advertise.Addr().IsMulticast(), "advertise",
+		"want a unicast address and port")
 	want(c.Listen.Port() == 0 || c.Share.Port() != 0 && c.Share != c.Listen, "share",
 		"want an address and a port that is not that of listen, such as 10.0.0.1:7956")
 	for i, where := range c.Join {

@@ -97,6 +97,8 @@ func TestConfig(t *testing.T) {
 		x.change(&c)
 		if err := c.Validate(); (err == nil) != (x.want == "") || !strings.Contains(fmt.Sprint(err), x.want) {
 			t.Errorf("%s: %v, want %q", x.name, err, x.want)
+		} else if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s is more than one problem: %v", x.name, err)
 		}
 	}
 }

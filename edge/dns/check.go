@@ -35,9 +35,24 @@ func check(t *zone.Tailored, ix *index.Index) error {
 		return l.checkCNAME(ix)
 	}
 	if !l.exists(ix, wire.TypeA) && !l.exists(ix, wire.TypeAAAA) {
-		return errors.New("no host of this content has an address for DNS")
+		return l.withoutAddress(ix)
 	}
 	return nil
+}
+
+// withoutAddress says why no host has an address for DNS answers: most often
+// since the registry does not mark those that could be there.
+func (l *lookup) withoutAddress(ix *index.Index) error {
+	holders, unmarked := ix.Holders(l.query.Target.Directory), 0
+	for h := holders.Next(0); h >= 0; h = holders.Next(h + 1) {
+		if r := ix.Registered(uint32(h)); len(r.Addresses) > 0 && !r.DNS {
+			unmarked++
+		}
+	}
+	if unmarked == 0 {
+		return errors.New("no host of this content has an address for DNS answers")
+	}
+	return fmt.Errorf("no host of this content is in DNS answers: %d have addresses, but not dns=true", unmarked)
 }
 
 // checkCNAME finds hosts that cannot be named because their URL has an address.

@@ -14,6 +14,7 @@ import (
 	"github.com/waypost/waypost/edge/dns/zone"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
+	"github.com/waypost/waypost/edge/snapshot"
 )
 
 // from asks for a client's own address, with a client subnet.
@@ -197,6 +198,36 @@ func TestHealth(t *testing.T) {
 	m := from(t, all, "four.m.test", dns.TypeA, "20.1.2.3")
 	if c := all.Counters(); !slices.Equal(hosts(m), []byte{3}) || c.AllDown != 1 || c.Tailored != 1 {
 		t.Errorf("all are down: got %v, %+v", m, c)
+	}
+}
+
+// TestCheckAddresses: hosts with addresses that are not marked for DNS are told
+// from hosts without addresses.
+func TestCheckAddresses(t *testing.T) {
+	zs, err := zone.Compile([]zone.Config{{
+		Name: "m.test", NS: map[string][]netip.Addr{"ns.other.test": nil}, Mirrors: []zone.Mirror{{Name: "@", Path: "pub/os"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		addresses []netip.Addr
+		want      string
+	}{
+		{addrs("192.0.2.1"), "no host of this content is in DNS answers: 1 have addresses, but not dns=true"},
+		{nil, "no host of this content has an address for DNS answers"},
+	} {
+		ix := index.Compile(index.Inputs{Snapshot: &snapshot.Snapshot{
+			Categories:  []snapshot.Category{{Name: "os", Path: "pub/os", Policy: snapshot.Policy{Minimum: 1, Bands: snapshot.AllBands}}},
+			Directories: []snapshot.Directory{{Path: "pub/os"}},
+			Hosts: []snapshot.Host{{
+				Name: "a", Addresses: x.addresses, Has: snapshot.Bitmap{1},
+				Mounts: []snapshot.Mount{{URLs: []string{"https://a.example.org/os"}}},
+			}},
+		}})
+		if err := Check(zs, ix); err == nil || !strings.HasSuffix(err.Error(), x.want) {
+			t.Errorf("got %v, want %s", err, x.want)
+		}
 	}
 }
 

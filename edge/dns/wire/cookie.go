@@ -80,12 +80,12 @@ func ReadSecrets(file string) (Secrets, error) {
 		}
 		b, err := hex.DecodeString(line)
 		if err != nil || len(b) != len(Secret{}) {
-			return nil, fmt.Errorf("%s:%d: want a secret of 32 hexadecimal digits", file, i+1)
+			return nil, fmt.Errorf("%s:%d: want 32 hexadecimal digits, which are 16 random bytes, and nothing else", file, i+1)
 		}
 		secrets = append(secrets, Secret(b))
 	}
 	if len(secrets) == 0 {
-		return nil, fmt.Errorf("%s: want at least one secret of 32 hexadecimal digits", file)
+		return nil, fmt.Errorf("%s: want at least one line of 32 hexadecimal digits, which are 16 random bytes", file)
 	}
 	return secrets, nil
 }

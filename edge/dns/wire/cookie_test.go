@@ -119,9 +119,9 @@ func TestReadSecrets(t *testing.T) {
 	}{
 		{"one", secret, "", 1},
 		{"two, and words", "# new\n" + secret + "\n\n# old\n  " + strings.ToUpper(secret) + "\r\n", "", 2},
-		{"empty", "# nothing\n", "want at least one secret", 0},
-		{"short", secret + "\n" + secret[2:], ":2: want a secret of 32 hexadecimal digits", 0},
-		{"no hex", "x" + secret[1:], ":1: want a secret", 0},
+		{"empty", "# nothing\n", "want at least one line", 0},
+		{"short", secret + "\n" + secret[2:], ":2: want 32 hexadecimal digits, which are 16 random bytes", 0},
+		{"no hex", "x" + secret[1:], ":1: want 32 hexadecimal", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "cookie.key")

@@ -39,13 +39,14 @@ import (
 type Doc struct {
 	name     string
 	lines    map[string]int
+	unread   map[string]bool // keys with values that could not be decoded
 	problems snapshot.Problems
 }
 
 // Decode decodes data, the content of the file name, into the struct that into
 // points to. What is good is decoded even if other things are not.
 func Decode(name string, data []byte, into any) *Doc {
-	d := &Doc{name: name, lines: map[string]int{}}
+	d := &Doc{name: name, lines: map[string]int{}, unread: map[string]bool{}}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	switch {
 	case err != nil:
@@ -67,8 +68,12 @@ func (d *Doc) Err() error { return d.problems.Err() }
 func (d *Doc) Has(key string) bool { return d.lines[key] > 0 }
 
 // Problem notes that the value of key is wrong. The line is that of the key
-// or, where the document does not have it, of the nearest key around it.
+// or, where the document does not have it, of the nearest key around it. Nothing
+// is noted if the value could not be decoded: that was noted already.
 func (d *Doc) Problem(key, format string, args ...any) {
+	if d.unread[key] {
+		return
+	}
 	at := key
 	for at != "" && d.lines[at] == 0 {
 		at = at[:max(strings.LastIndexAny(at, ".["), 0)]
@@ -221,10 +226,12 @@ func (d *Doc) scalar(n ast.Node, v reflect.Value, key string) {
 	text, ok := word(n)
 	if !ok {
 		d.Problem(key, "want %s, got %s", wanted(v), describe(n))
+		d.unread[key] = true
 		return
 	}
 	if err := set(v, text); err != nil {
 		d.Problem(key, "want %s, got %.100q", wanted(v), text)
+		d.unread[key] = true
 	}
 }
 

@@ -77,6 +77,7 @@ hosts:
 `
 	var got config
 	doc := strict.Decode("bad.yaml", []byte(bad), &got)
+	doc.Problem("every", "want more than nothing, got 0s") // what it is by default: this is no second problem
 	doc.Problem("hosts[0].share", "want a share above 0, got %v", 0)
 	want := []string{
 		`bad.yaml:1: name: want text, got a list`,
