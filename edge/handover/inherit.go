@@ -28,6 +28,8 @@ const firstDescriptor = 3
 type given struct {
 	tcp []net.Listener
 	udp []*net.UDPConn
+
+	names map[string]string // systemd's, by network and address, of what is its own
 }
 
 // inherit takes what the process before or systemd passes, by the environment,
@@ -66,6 +68,10 @@ func (p *Process) fromSystemd(n int, names []string) error {
 		if err != nil {
 			return fmt.Errorf("taking the socket %q of systemd: %w", name, err)
 		}
+		if p.given.names == nil {
+			p.given.names = map[string]string{}
+		}
+		p.given.names[at.Network()+" "+at.String()] = name
 		p.log.Info("systemd passes a socket", "name", name, "address", at)
 	}
 	return nil
@@ -131,14 +137,25 @@ func (g *given) add(f *os.File) (at net.Addr, err error) {
 // close closes what nobody asked for.
 func (g *given) close(log *slog.Logger) {
 	for _, l := range g.tcp {
-		log.Info("an inherited socket is closed: the configuration does not listen there", "address", l.Addr())
+		g.note(log, l.Addr())
 		_ = l.Close()
 	}
 	for _, c := range g.udp {
-		log.Info("an inherited socket is closed: the configuration does not listen there", "address", c.LocalAddr())
+		g.note(log, c.LocalAddr())
 		_ = c.Close()
 	}
 	*g = given{}
+}
+
+// note logs that nobody asked for a socket. One of systemd stays open there, and
+// nobody answers who comes to it.
+func (g *given) note(log *slog.Logger, at net.Addr) {
+	if name, ok := g.names[at.Network()+" "+at.String()]; ok {
+		log.Warn("systemd holds a socket at which the configuration does not listen: nobody answers there; "+
+			"name its address in http.listen or dns.listen, or stop its socket unit", "FileDescriptorName", name, "address", at)
+		return
+	}
+	log.Info("an inherited socket is closed: the configuration does not listen there", "address", at)
 }
 
 // isAt reports whether a socket's address is the one that is wanted.
