@@ -16,19 +16,28 @@ import (
 type tokens struct {
 	List   list[*registry.Token]   `cmd:"" help:"List all."`
 	Show   show[*registry.Token]   `cmd:"" help:"Show one, without its secret."`
-	Make   makeToken               `cmd:"" help:"Make one, and print its secret, which nobody can see again."`
+	Make   makeToken               `cmd:"" help:"Make one for a --user, a --host or an --edge, and print its secret, which nobody can see again."`
 	Set    set[*registry.Token]    `cmd:"" help:"Take scopes or time from one."`
 	Delete remove[*registry.Token] `cmd:"" help:"Delete one: it stops working at once."`
 }
 
 type makeToken struct {
 	Name    string           `arg:"" help:"Its name, to tell tokens apart."`
-	User    string           `help:"The user it speaks for." xor:"for" required:""`
-	Host    string           `help:"The host it speaks for, SITE/NAME, when that checks in." xor:"for" required:""`
-	Edge    string           `help:"The edge it speaks for, which fetches snapshots with it." xor:"for" required:""`
+	User    string           `help:"The user it speaks for." xor:"for"`
+	Host    string           `help:"Or the host it speaks for, SITE/NAME, when that checks in." xor:"for"`
+	Edge    string           `help:"Or the edge it speaks for, which fetches snapshots with it." xor:"for"`
 	Scopes  []registry.Scope `help:"What it may do: for a user read, write, crawl, publish, checkin; for a host checkin, the default, and read."`
 	Expires time.Duration    `help:"After what time it stops working, such as 720h. Default: never."`
 	To      string           `help:"Write the secret to this new file, which nobody else may read." type:"path"`
+}
+
+// Validate says which flag is missing: with all three required, the usage would
+// ask for all three.
+func (m *makeToken) Validate() error {
+	if m.User == "" && m.Host == "" && m.Edge == "" {
+		return errors.New("want one of --user, --host and --edge")
+	}
+	return nil
 }
 
 // Run makes a token.

@@ -149,14 +149,14 @@ func (n *Node) insist(ctx context.Context, part func() error) error {
 func (n *Node) upgradePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /upgrade", func(w http.ResponseWriter, r *http.Request) {
 		within := handover.Within
-		if text := r.URL.Query().Get("within"); text != "" {
+		if text := r.FormValue("within"); text != "" {
 			var err error
 			if within, err = time.ParseDuration(text); err != nil || within <= 0 {
 				http.Error(w, fmt.Sprintf("within: want a time such as 30s, got %.60q", text), http.StatusBadRequest)
 				return
 			}
 		}
-		next, err := n.process.Upgrade(r.Context(), handover.Order{Within: within, Force: r.URL.Query().Has("force")})
+		next, err := n.process.Upgrade(r.Context(), handover.Order{Within: within, Force: r.FormValue("force") != ""})
 		switch {
 		case errors.Is(err, handover.ErrTakenOver):
 			http.Error(w, err.Error(), http.StatusServiceUnavailable) // the next one will hear it if asked again
