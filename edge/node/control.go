@@ -1,8 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -124,46 +126,67 @@ func (c *Config) controlWarnings() []string {
 }
 
 // follow starts to follow the control plane, beginning with what is on disk.
-// What it returns ends that.
-func (n *Node) follow(ctx context.Context) (stop func()) {
+// restored gets what is wrong with that, once, if the edge cannot start for it;
+// stop ends all.
+func (n *Node) follow(ctx context.Context) (restored <-chan error, stop func()) {
+	found := make(chan error, 1)
 	if n.remote == nil {
-		return func() {}
+		close(found)
+		return found, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.restore(ctx)
-		n.followRemote(ctx)
+		heir := !n.isAlone()
+		err := n.restore(ctx)
+		found <- err
+		if err == nil && (!heir || n.restoreAnew(ctx)) {
+			n.followRemote(ctx)
+		}
 	}()
-	return func() {
+	return found, func() {
 		cancel()
 		<-done
 	}
 }
 
 // restore takes the snapshot on disk. While the process before is there, which
-// may put a newer one in its place meanwhile, it tries again, and then leaves the
-// folder to it.
-func (n *Node) restore(ctx context.Context) {
+// may put a newer one in its place meanwhile, it tries again; if there is none then,
+// that is an error, for only one process may write there.
+func (n *Node) restore(ctx context.Context) error {
 	err := n.remote.Restore()
 	for range 5 {
-		if err == nil || ctx.Err() != nil || n.process.State() == nil {
+		if err == nil || ctx.Err() != nil || n.isAlone() {
 			break
 		}
 		<-time.After(100 * time.Millisecond)
 		err = n.remote.Restore()
 	}
+	if n.remote.Latest() == nil && !n.isAlone() {
+		return fmt.Errorf("no snapshot on disk to begin with, and none can be fetched beside the process before (restart the edge instead): %w",
+			cmp.Or(err, errNoSnapshot))
+	}
 	if err != nil {
 		n.log.Error("the snapshot on disk is of no use", "error", err)
 	}
-	if n.remote.Latest() == nil {
-		return
-	}
+	return nil
+}
+
+var errNoSnapshot = errors.New("nothing was kept there yet")
+
+// restoreAnew waits until the process before has left the folder to this one, and
+// takes what it kept meanwhile. It reports false if ctx ends before.
+func (n *Node) restoreAnew(ctx context.Context) bool {
 	select {
 	case <-n.process.Alone():
 	case <-ctx.Done():
+		return false
 	}
+	if err := n.remote.Restore(); err != nil {
+		n.log.Error("what the process before kept last is of no use", "error", err)
+	}
+	return true
 }
 
 // lift puts in what was under embargo until now.

@@ -175,9 +175,10 @@ func (n *Node) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1) // from the start: a SIGHUP must not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	defer n.follow(context.WithoutCancel(ctx))() // to the end, for draining takes minutes
+	restored, unfollow := n.follow(context.WithoutCancel(ctx)) // to the end, for draining takes minutes
+	defer unfollow()
 	n.restoreFeed()
-	if err := n.loadFirst(ctx); err != nil || ctx.Err() != nil {
+	if err := n.loadFirst(ctx, restored); err != nil || ctx.Err() != nil {
 		return err
 	}
 	told := ctx
@@ -223,11 +224,14 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 // loadFirst reads the first data, or gives up when ctx ends: a city database
-// takes seconds.
-func (n *Node) loadFirst(ctx context.Context) error {
+// takes seconds. What is on disk of a control plane is restored before.
+func (n *Node) loadFirst(ctx context.Context, restored <-chan error) error {
 	done := make(chan error, 1)
 	go func() {
-		err := n.source.Wait(ctx)
+		err := <-restored
+		if err == nil {
+			err = n.source.Wait(ctx)
+		}
 		if err == nil {
 			err = n.reload()
 		}

@@ -60,7 +60,7 @@ type Remote struct {
 	offer *Offer
 
 	decoder  wire.Decoder
-	manifest []byte        // the bytes of the one in use, or of the one on disk
+	manifest []byte        // the bytes of the one in use
 	version  atomic.Uint64 // no older one is taken
 	doubted  atomic.Uint64 // a version of peers that could not be taken; 0: none
 	etag     string        // of the manifest that the control plane sent last
@@ -139,8 +139,9 @@ func (r *Remote) Counters() RemoteCounters {
 	return out
 }
 
-// Restore takes the snapshot that is kept on disk. It is no error if there is
-// none. Call it before Run.
+// Restore takes the snapshot that is kept on disk, unless it is the one in use. It
+// is no error if there is none. Call it before Run, and again if another process
+// may have kept a newer one since.
 func (r *Remote) Restore() error {
 	b, err := r.store.Manifest()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -149,16 +150,22 @@ func (r *Remote) Restore() error {
 	if err != nil {
 		return fmt.Errorf("reading the snapshot on disk: %w", err)
 	}
+	if r.Latest() != nil && string(b) == string(r.manifest) {
+		return nil
+	}
 	m, err := wire.Open(b, r.config.Keys)
+	if err != nil {
+		return fmt.Errorf("reading the snapshot on disk: %w", err)
+	}
+	if r.Latest() == nil {
+		r.version.Store(m.Version) // no older one is taken, though this one be damaged
+	}
+	s, err := r.decoder.Decode(m, r.kept)
 	if err != nil {
 		return fmt.Errorf("reading the snapshot on disk: %w", err)
 	}
 	r.manifest = b
 	r.version.Store(m.Version)
-	s, err := r.decoder.Decode(m, r.kept)
-	if err != nil {
-		return fmt.Errorf("reading the snapshot on disk: %w", err)
-	}
 	r.etag = tagOf(b) // so that it does not come again
 	r.offer.begin(b, m)
 	r.offer.end(true)
