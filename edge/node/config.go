@@ -67,7 +67,8 @@ type Config struct {
 	Anycast *anycast.Config `yaml:"anycast"`
 
 	// Cluster has edges tell one another what they see of mirrors, and decide
-	// together. Without it the edge decides by its own probes.
+	// together. Without it the edge decides by its own probes. Without Health it has
+	// no vote.
 	Cluster *cluster.Config `yaml:"cluster"`
 
 	// Admin is the listener for operators. Without it there is none.
@@ -181,7 +182,8 @@ type DNSConfig struct {
 
 	// CookieSecretFile has the secrets of DNS cookies (RFC 7873), a line of 32
 	// hexadecimal digits each: the first one makes cookies, all are accepted.
-	// All edges of an anycast group share it. Default: a random one.
+	// All edges of an anycast group share it. It is read at the start. Default: a
+	// random one.
 	CookieSecretFile string `yaml:"cookie_secret_file"`
 
 	// MaxNoCookie is how large, in bytes, a UDP answer to a client without a
