@@ -45,6 +45,7 @@ const (
 	remember    = time.Hour        // members that are gone, and what they said
 	settle      = 50 * time.Millisecond
 	leaveWithin = 2 * time.Second
+	tellWithin  = time.Second // that it is about to
 
 	// retransmit is how often a member tells of a piece of news, for each digit
 	// of the number of members. With the library's 4, each of seven members is
@@ -116,6 +117,7 @@ type Cluster struct {
 	mu      sync.Mutex // guards what follows; the library calls back with locks of its own, so it is never called under mu
 	members map[string]*member
 	meta    Meta
+	absent  []Absentee // who could not be joined
 }
 
 // New opens the sockets of a cluster, of which the edge is at first the only
@@ -186,6 +188,10 @@ func (c *Cluster) Run(ctx context.Context) error {
 func (c *Cluster) Close() error {
 	var err error
 	if !c.silent.Load() {
+		c.mu.Lock()
+		c.meta.Leaving = true // so that nobody takes it for a loss
+		c.mu.Unlock()
+		_ = c.list.UpdateNode(tellWithin)
 		err = c.list.Leave(leaveWithin)
 		if err != nil && strings.Contains(err.Error(), "timeout") {
 			err = nil // it was sent, if not to all; they will notice

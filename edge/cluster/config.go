@@ -25,8 +25,8 @@ type Config struct {
 	Advertise netip.AddrPort `yaml:"advertise"`
 
 	// Join are other edges, as addresses or names, with a port where it is not
-	// that of listen. Names are resolved again and again, and all their
-	// addresses are tried. Some that are up suffice; this edge may be among
+	// that of listen, and of its family. Names are resolved again and again, and
+	// all their addresses are tried. Some that are up suffice; this edge may be among
 	// them. Default: none, the edge is a cluster of its own until others join it.
 	Join []string `yaml:"join"`
 
@@ -142,8 +142,12 @@ func (c Config) Validate() error {
 	want(c.Listen.Port() == 0 || c.Share.Port() != 0 && c.Share != c.Listen, "share",
 		"want an address and a port that is not that of listen, such as 10.0.0.1:7956")
 	for i, where := range c.Join {
-		_, _, err := splitJoin(where, c.Listen.Port())
-		want(err == nil, fmt.Sprintf("join[%d]", i), "want an address or a name, and a port if need be, got %q", where)
+		host, _, err := splitJoin(where, c.Listen.Port())
+		key := fmt.Sprintf("join[%d]", i)
+		want(err == nil, key, "want an address or a name, and a port if need be, got %q", where)
+		if a, bad := netip.ParseAddr(host); bad == nil {
+			want(c.reaches(a), key, "want an address of the family of listen (%s), got %q", at, where)
+		}
 	}
 	want(len(c.KeyFiles) > 0 || at.IsLoopback(), "key_files", "want a file with a key, as waypost cluster keys generate prints it")
 	if _, err := readKeys(c.KeyFiles); err != nil {
@@ -174,6 +178,13 @@ func (c *Config) Paths() (paths []*string) {
 	return paths
 }
 
+// reaches reports whether an edge that listens where c says can reach an address,
+// as far as their families go.
+func (c *Config) reaches(a netip.Addr) bool {
+	at := c.Listen.Addr().Unmap()
+	return at.IsUnspecified() || at.Is4() == a.Unmap().Is4()
+}
+
 // splitJoin splits what names an edge to join into host and port.
 func splitJoin(where string, port uint16) (host string, _ uint16, err error) {
 	if a, bad := netip.ParseAddr(where); bad == nil {
@@ -181,8 +192,8 @@ func splitJoin(where string, port uint16) (host string, _ uint16, err error) {
 	}
 	host, text, err := net.SplitHostPort(where)
 	if err != nil {
-		host, text = where, strconv.Itoa(int(port))
-		if _, _, err = net.SplitHostPort(where + ":1"); err != nil {
+		text = strconv.Itoa(int(port))
+		if host, _, err = net.SplitHostPort(where + ":1"); err != nil { // it takes the brackets off
 			return "", 0, err
 		}
 	}

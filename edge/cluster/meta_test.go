@@ -64,7 +64,15 @@ func TestConfig(t *testing.T) {
 	}{
 		{"good", func(*Config) {}, ""},
 		{"loopback needs no key", func(c *Config) { c.Listen, c.KeyFiles = at("127.0.0.1:7946"), nil }, ""},
-		{"names and addresses", func(c *Config) { c.Join = []string{"a.test", "a.test:1", "10.0.0.2", "[2001:db8::1]:7", "2001:db8::1"} }, ""},
+		{"names and addresses", func(c *Config) { c.Join = []string{"a.test", "a.test:1", "10.0.0.2", "10.0.0.3:7"} }, ""},
+		{"IPv6", func(c *Config) {
+			c.Listen, c.Join = at("[2001:db8::9]:7946"), []string{"[2001:db8::1]:7", "[2001:db8::1]", "2001:db8::1"}
+		}, ""},
+		{"IPv6 from IPv4", func(c *Config) { c.Join = []string{"10.0.0.2", "[2001:db8::1]:7"} }, "join[1]: want an address of the family of listen (10.0.0.1)"},
+		{"IPv4 from IPv6", func(c *Config) { c.Listen, c.Join = at("[2001:db8::9]:7946"), []string{"10.0.0.2"} }, "join[0]: want an address of the family"},
+		{"both from any address", func(c *Config) {
+			c.Listen, c.Advertise, c.Join = at("[::]:7946"), at("10.0.0.1:7946"), []string{"10.0.0.2", "2001:db8::1"}
+		}, ""},
 		{"a place", func(c *Config) { c.Location = &Location{&lat, &lon} }, ""},
 		{"half a place", func(c *Config) { c.Location = &Location{Lat: &lat} }, "location: want both lat and lon"},
 		{"no place", func(c *Config) { c.Location = &Location{&lon, &lat} }, "location: latitude 99: want degrees from -90 to 90"},
@@ -99,6 +107,24 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v, want %q", x.name, err, x.want)
 		} else if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s is more than one problem: %v", x.name, err)
+		}
+	}
+}
+
+func TestSplitJoin(t *testing.T) {
+	for _, x := range []struct {
+		where, host string
+		port        uint16
+	}{
+		{"a.test", "a.test", 7946},
+		{"a.test:1", "a.test", 1},
+		{"10.0.0.1", "10.0.0.1", 7946},
+		{"[::1]", "::1", 7946},
+		{"::1", "::1", 7946},
+		{"[::1]:1", "::1", 1},
+	} {
+		if host, port, err := splitJoin(x.where, 7946); host != x.host || port != x.port || err != nil {
+			t.Errorf("%s: %s, %d, %v", x.where, host, port, err)
 		}
 	}
 }

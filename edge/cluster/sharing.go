@@ -32,7 +32,8 @@ func (c *Cluster) Sharers(group uint32) (all []Sharer) {
 // names for five seconds at most.
 func (c Config) Seeds(ctx context.Context) (all []netip.AddrPort) {
 	c = c.WithDefaults()
-	for _, a := range c.joined(ctx, func(string, error) {}) { // one that does not resolve is no seed
+	joined, _ := c.joined(ctx) // one that does not resolve is no seed
+	for _, a := range joined {
 		at := netip.AddrPortFrom(a.Addr(), a.Port()+c.Share.Port()-c.Listen.Port())
 		if at.Addr() != c.Advertise.Addr() || at.Port() != c.Share.Port() {
 			all = append(all, at)

@@ -17,8 +17,8 @@ func TestSeeds(t *testing.T) {
 		{"none", Config{Listen: at("127.0.0.1:7946")}, nil},
 		{
 			"by default",
-			Config{Listen: at("127.0.0.1:7946"), Join: []string{"127.0.0.2", "127.0.0.3:8000", "::1"}},
-			[]netip.AddrPort{at("127.0.0.2:7956"), at("127.0.0.3:8010"), at("[::1]:7956")},
+			Config{Listen: at("127.0.0.1:7946"), Join: []string{"127.0.0.2", "127.0.0.3:8000"}},
+			[]netip.AddrPort{at("127.0.0.2:7956"), at("127.0.0.3:8010")},
 		},
 		{"as told", Config{Listen: at("127.0.0.1:7946"), Share: at("127.0.0.1:9946"), Join: []string{"127.0.0.2"}}, []netip.AddrPort{at("127.0.0.2:9946")}},
 		{"not itself", Config{Listen: at("127.0.0.1:7946"), Join: []string{"127.0.0.1", "127.0.0.1:1"}}, []netip.AddrPort{at("127.0.0.1:11")}},

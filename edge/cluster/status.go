@@ -72,11 +72,16 @@ type Status struct {
 	Kept    []string  `json:"kept"` // targets that the cap keeps up: somebody should look
 	Unseen  int       `json:"unseen"`
 	Drained []Drained `json:"drained"`
+
+	Absent []Absentee `json:"absent,omitempty"` // who is to be joined, and cannot be
 }
 
 // Status returns how the cluster is.
 func (c *Cluster) Status() Status {
 	out := Status{Name: c.Name, Members: c.Members(), Down: []string{}, Kept: []string{}, Drained: c.Drains()}
+	c.mu.Lock()
+	out.Absent = c.absent
+	c.mu.Unlock()
 	s := c.council
 	s.mu.Lock()
 	defer s.mu.Unlock()
