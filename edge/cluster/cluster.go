@@ -142,6 +142,7 @@ func New(o Options) (*Cluster, error) {
 	if c.keys, err = newKeyring(o.Config.KeyFiles); err != nil {
 		return nil, err
 	}
+	c.warnExposed()
 	c.meta.keys = c.keys.ids()
 	c.queue = newQueue(func() int { return times(int(c.alive.Load())) })
 	c.council.inherit(o.Before)

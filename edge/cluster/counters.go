@@ -11,6 +11,7 @@ type Counters struct {
 	Streams, StreamBytes          uint64 // opened; both ways
 	WrongKey, WrongLabel          uint64 // refused
 	Malformed, Conflicts, Waiting uint64 // refused; edges of one name; reports and orders that wait to be gossiped
+	KeysFailed                    bool   // the key files are of no use; the keys of before stay in use
 }
 
 // Counters returns the counters as they are now.
@@ -20,7 +21,7 @@ func (c *Cluster) Counters() Counters {
 		Compared: c.counters.compared.Load(), Packets: c.transport.packets.Load(), PacketBytes: c.transport.packetBytes.Load(),
 		Streams: c.transport.streams.Load(), StreamBytes: c.transport.streamBytes.Load(), WrongKey: c.refusals.key.Load(),
 		WrongLabel: c.refusals.label.Load(), Malformed: c.refusals.malformed.Load(), Conflicts: c.refusals.conflicts.Load(),
-		Waiting: uint64(c.queue.len()),
+		Waiting: uint64(c.queue.len()), KeysFailed: c.keys.failed.Load(),
 	}
 	c.mu.Lock()
 	out.Members = len(c.members)

@@ -8,11 +8,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"sync/atomic"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -92,12 +93,21 @@ func idOf(key []byte) KeyID {
 type keyring struct {
 	ring  *memberlist.Keyring // nil: nothing is encrypted
 	files []string
-	seen  map[string]time.Time // when each file was last changed
+	seen  map[string]seenFile
+
+	failed atomic.Bool // the files could not be taken over; the keys of before are in use
+}
+
+// A seenFile is how a file was when it was last looked at.
+type seenFile struct {
+	changed int64 // Unix nanoseconds
+	mode    fs.FileMode
+	gone    bool // or cannot be looked at
 }
 
 // newKeyring reads the files.
 func newKeyring(files []string) (*keyring, error) {
-	k := &keyring{files: files, seen: map[string]time.Time{}}
+	k := &keyring{files: files, seen: map[string]seenFile{}}
 	k.changed()
 	keys, err := readKeys(files)
 	if err != nil || len(keys) == 0 {
@@ -107,17 +117,31 @@ func newKeyring(files []string) (*keyring, error) {
 	return k, err
 }
 
-// changed reports whether files have changed since it was last asked.
+// changed reports whether files have changed, gone or come since it was last asked.
 func (k *keyring) changed() bool {
 	changed := false
 	for _, file := range k.files {
-		info, err := os.Stat(file)
-		if err == nil && !info.ModTime().Equal(k.seen[file]) {
-			k.seen[file] = info.ModTime()
+		now := seenFile{gone: true}
+		if info, err := os.Stat(file); err == nil {
+			now = seenFile{changed: info.ModTime().UnixNano(), mode: info.Mode()}
+		}
+		if k.seen[file] != now {
+			k.seen[file] = now
 			changed = true
 		}
 	}
 	return changed
+}
+
+// exposed returns the files that others than their owner and its group can read,
+// or others than their owner can write to.
+func (k *keyring) exposed() (files []string) {
+	for _, file := range k.files {
+		if k.seen[file].mode&0o026 != 0 {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 // reload takes what the files have now.

@@ -3,6 +3,9 @@ package cluster
 import (
 	"bytes"
 	"encoding/base64"
+	"net/netip"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -52,4 +55,55 @@ func TestKeyring(t *testing.T) {
 	if id, err := ParseKeyID(ids[0].String()); err != nil || id != ids[0] {
 		t.Errorf("%v, %v", id, err)
 	}
+}
+
+// TestKeyFileGone: a file that is gone, or of no use, is told of once, and its
+// keys stay in use; so is one that others can read.
+func TestKeyFileGone(t *testing.T) {
+	file := keyFile(t, GenerateKey())
+	chmod := func(mode os.FileMode) {
+		t.Helper()
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod(0o644)
+	var log logbook
+	c, err := New(Options{Config: Config{Listen: netip.MustParseAddrPort("127.0.0.1:0"), KeyFiles: []string{file}}, Name: "a", Log: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // it is alone
+	look := func(failed bool, reads, failures, exposed int) {
+		t.Helper()
+		for range 3 {
+			if c.keys.changed() {
+				c.reloadKeys()
+			}
+		}
+		text := log.String()
+		if got := strings.Count(text, "keys were read"); got != reads {
+			t.Errorf("read %d times, want %d", got, reads)
+		}
+		if got := strings.Count(text, "the key files are of no use"); got != failures {
+			t.Errorf("failed %d times, want %d", got, failures)
+		}
+		if got := strings.Count(text, "others can read a key file"); got != exposed {
+			t.Errorf("exposed %d times, want %d", got, exposed)
+		}
+		if c.Counters().KeysFailed != failed || len(c.keys.ids()) != 1 {
+			t.Errorf("failed: %v, %d keys", !failed, len(c.keys.ids()))
+		}
+	}
+	look(false, 0, 0, 1)
+	chmod(0o640)
+	look(false, 1, 0, 1)
+	if err = os.Rename(file, file+".old"); err != nil {
+		t.Fatal(err)
+	}
+	look(true, 1, 1, 1)
+	if err = os.Rename(file+".old", file); err != nil {
+		t.Fatal(err)
+	}
+	look(false, 2, 1, 1)
 }

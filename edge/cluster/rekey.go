@@ -80,11 +80,21 @@ func (c *Cluster) RemoveKey(id KeyID, force bool) error {
 
 // reloadKeys takes what the key files have now.
 func (c *Cluster) reloadKeys() {
-	if err := c.rekey(c.keys.reload()); err != nil {
-		c.Log.Error("cluster: the old keys stay in use", "error", err)
+	err := c.rekey(c.keys.reload())
+	c.keys.failed.Store(err != nil)
+	if err != nil {
+		c.Log.Error("cluster: the key files are of no use, the keys of before stay in use", "error", err)
 		return
 	}
 	c.Log.Info("cluster: keys were read", "keys", c.keys.ids())
+	c.warnExposed()
+}
+
+// warnExposed tells of key files that too many can read.
+func (c *Cluster) warnExposed() {
+	for _, file := range c.keys.exposed() {
+		c.Log.Warn("cluster: others can read a key file, or change it: chmod 600, or 640 for a group", "file", file)
+	}
 }
 
 // rekey tells the others of the ring as it is now.
