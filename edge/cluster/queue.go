@@ -28,8 +28,10 @@ func (b *bulletin) len() int { return len(b.urgent) + len(b.rest) + len(b.drains
 
 // A queue has what waits to be gossiped: of each observer and host, and of each
 // order, what is newest. What is urgent goes first, and of that what was told
-// least often; the rest takes the room that is left, so that a cold start holds
-// up nobody who has a mirror to call down. It is safe for any number of goroutines.
+// least often, the last one first: the older ones are more likely to be on their
+// way from others. The rest takes the room that is left, so that a cold start
+// holds up nobody who has a mirror to call down. It is safe for any number of
+// goroutines.
 type queue struct {
 	times func() int // how often each piece is told
 
@@ -123,18 +125,19 @@ func (q *queue) take(limit int) []byte {
 	return pack.Append(append(make([]byte, 0, limit), reports))
 }
 
-// drainLine moves pieces from the front of a line to a message, as many as
+// drainLine moves pieces from the end of a line to a message, as many as
 // there is room for. The caller holds the mutex.
 func (q *queue) drainLine(line *[]*piece, pack *vote.Pack, taken []*piece) []*piece {
 	for len(*line) > 0 {
-		p := (*line)[0]
+		last := len(*line) - 1
+		p := (*line)[last]
 		if q.waiting[p.subject] == p {
 			if p.drain != nil && !pack.Drain(p.drain) || p.drain == nil && !pack.Report(&p.report) {
 				return taken
 			}
 			taken = append(taken, p)
 		}
-		*line = (*line)[1:]
+		*line = (*line)[:last]
 	}
 	*line = nil
 	return taken

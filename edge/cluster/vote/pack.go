@@ -12,14 +12,15 @@ type Pack struct {
 	scratch   []byte
 }
 
-// What a message of a size up to 65,535 has besides names, and what is said:
+// What a message of up to packHosts hosts has besides names, and what is said:
 // its version and three numbers; for each host and each observer the length of
-// its name and a number; for each report the place of its host.
+// its name; for each observer also the number of its reports; for each report
+// the place of its host. Numbers below 128 take one byte, and others two.
 const (
-	packEmpty    = 1 + 3*3
-	packHost     = 2
-	packObserver = 2 + 3
-	packReport   = 3
+	packHosts  = 128
+	packEmpty  = 1 + 3*2
+	packNumber = 2
+	packPlace  = 1
 )
 
 // NewPack returns an empty message that may become so many bytes long.
@@ -31,15 +32,17 @@ func NewPack(limit int) *Pack {
 func (p *Pack) Report(r *Report) bool {
 	of := r.life()
 	p.scratch = r.Sights.append(binary.AppendUvarint(p.scratch[:0], r.Version.Counter))
-	need := packReport + len(p.scratch)
-	if !p.hosts[r.Host] {
-		need += packHost + len(r.Host)
+	need := packPlace + len(p.scratch)
+	fresh := !p.hosts[r.Host]
+	if fresh {
+		p.scratch = appendName(p.scratch[:0], r.Host)
+		need += len(p.scratch)
 	}
 	if !p.observers[of] {
-		p.scratch = binary.AppendUvarint(p.scratch[:0], of.incarnation)
-		need += packObserver + len(of.observer) + len(p.scratch)
+		p.scratch = binary.AppendUvarint(appendName(p.scratch[:0], of.observer), of.incarnation)
+		need += packNumber + len(p.scratch)
 	}
-	if need > p.left {
+	if need > p.left || fresh && len(p.hosts) == packHosts {
 		return false
 	}
 	p.left -= need
