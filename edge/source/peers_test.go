@@ -100,6 +100,13 @@ func (p *peers) lose() {
 	p.sections, p.asked = nil, nil
 }
 
+// newer returns how often something newer was asked for.
+func (p *peers) newer() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return what(p.asked)["newer"]
+}
+
 // what returns how often what was asked for was.
 func what(asked []string) map[string]int {
 	out := map[string]int{}
@@ -281,7 +288,7 @@ func TestRemoteCatchesUp(t *testing.T) {
 		p.has(elsewhere, 14)
 		p.lose() // all but the manifest
 		time.Sleep(time.Hour)
-		if n := what(p.asked)["newer"]; version(r) != 13 || n < 50 || n > 70 {
+		if n := p.newer(); version(r) != 13 || n < 50 || n > 70 {
 			t.Errorf("version %d, %d questions in an hour for what cannot be taken, want one a minute", version(r), n)
 		}
 		cancel()
