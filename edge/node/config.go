@@ -32,8 +32,8 @@ type File struct {
 // Config is the configuration of one edge. Relative paths are relative to the
 // file that names them.
 type Config struct {
-	// Name is how the edge calls itself: NSID and id.server in DNS. Default:
-	// the name of the machine.
+	// Name is how the edge calls itself: NSID and id.server in DNS, and its name
+	// in a cluster, where no other edge has it. Default: the name of the machine.
 	Name string `yaml:"name"`
 
 	// DataDir is where the edge keeps what it must not lose: the last published
@@ -251,10 +251,10 @@ func ReadConfig(path string) (*Config, error) {
 	}
 	c := file.Edge
 	c.resolve(filepath.Dir(path))
-	c.check(doc)
 	if c.Name == "" {
 		c.Name, _ = os.Hostname()
 	}
+	c.check(doc)
 	return c, doc.Err()
 }
 
