@@ -85,6 +85,8 @@ type Options struct {
 	MaxDown float64      // the largest share of a country's or continent's hosts that votes may call down
 	Log     *slog.Logger // nil: nobody is told
 
+	Verdict func(uint8) string // names a verdict of probes, for the log; nil: it is a number
+
 	// Decided is called with all targets that are down, whenever that changes,
 	// and once at first. It is never called twice at once.
 	Decided func(down []health.Target)
@@ -237,6 +239,7 @@ func (c *Cluster) SetHosts(hosts []vote.Host) {
 func (c *Cluster) decide(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	drains := orders{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -249,6 +252,7 @@ func (c *Cluster) decide(ctx context.Context) {
 		if v.changed && c.Decided != nil {
 			c.Decided(v.down)
 		}
+		drains.report(c.Log, c.council.orders(now))
 		c.report(&v)
 		for _, t := range v.confirm {
 			if c.Prober != nil {
@@ -260,16 +264,6 @@ func (c *Cluster) decide(ctx context.Context) {
 			wait = min(wait, max(v.next.Sub(now), time.Millisecond))
 		}
 		timer.Reset(wait)
-	}
-}
-
-// report logs what has gone down or up.
-func (c *Cluster) report(v *verdict) {
-	for _, f := range v.fell {
-		c.Log.Warn("mirror is down", "host", f.Target.Host, "kind", f.Target.Kind().String(), "observers", f.Observers, "votes", f.Votes, "against", f.Against, "firm", f.Firm)
-	}
-	for _, f := range v.rose {
-		c.Log.Info("mirror is up", "host", f.Target.Host, "kind", f.Target.Kind().String(), "observers", f.Observers, "votes", f.Votes, "against", f.Against, "firm", f.Firm)
 	}
 }
 

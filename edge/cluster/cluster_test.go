@@ -201,7 +201,7 @@ func TestVotes(t *testing.T) {
 		t.Errorf("%d conflicts", n)
 	}
 
-	if err = c.Drain("h2", false, time.Minute); err != nil {
+	if err = c.Drain("h2", false, time.Minute, false); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "h2 is drained", all(edges, func(e *edge) bool { return e.isDown("h2") }))
@@ -209,7 +209,7 @@ func TestVotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "h2 is back", all(edges, func(e *edge) bool { return !e.isDown("h2") }))
-	if a.Drain("h9", false, time.Minute) == nil || a.Drain("h1", false, 0) == nil || a.Drain("x", true, time.Hour) == nil || a.Undrain("h2", false) == nil {
+	if a.Drain("h9", false, time.Minute, false) == nil || a.Drain("h1", false, 0, false) == nil || a.Drain("x", true, time.Hour, false) == nil || a.Undrain("h2", false) == nil {
 		t.Error("what makes no sense is ordered")
 	}
 

@@ -234,22 +234,6 @@ func (c *council) question(now time.Time) *question {
 	}}
 }
 
-// A question can say more of itself.
-type question struct{ vote.Question }
-
-// without returns the votes on those of a that are not in b; both are sorted.
-func (q *question) without(a, b []health.Target) (found []vote.Finding) {
-	for _, t := range a {
-		if _, ok := slices.BinarySearchFunc(b, t, vote.CompareTargets); ok {
-			continue
-		}
-		if at, ok := findHost(q.Hosts, t.Host); ok {
-			found = append(found, q.Find(&q.Hosts[at], t.Kind()))
-		}
-	}
-	return found
-}
-
 // findHost returns where a host is.
 func findHost(hosts []vote.Host, name string) (at int, ok bool) {
 	return slices.BinarySearchFunc(hosts, name, func(h vote.Host, name string) int { return compareNames(h.Name, name) })
@@ -262,7 +246,7 @@ type verdict struct {
 	confirm []health.Target // down, and only doubtful as seen here
 	next    time.Time       // when an order ends; zero: none does
 
-	fell, rose []vote.Finding // what has gone down and up, and by which votes
+	fell, rose []change // what has gone down and up
 }
 
 // decide decides.
@@ -271,7 +255,7 @@ func (c *council) decide(now time.Time) (v verdict) {
 	defer c.mu.Unlock()
 	q := c.question(now)
 	d := vote.Decide(&q.Question)
-	v.fell, v.rose = q.without(d.Down, c.decision.Down), q.without(c.decision.Down, d.Down)
+	v.fell, v.rose = q.changes(d.Down, c.decision.Down, d.Drained), q.changes(c.decision.Down, d.Down, c.decision.Drained)
 	v.changed = !slices.Equal(d.Down, c.decision.Down) || !c.decided
 	v.down, v.next = d.Down, c.drains.Next(now)
 	anew := v.changed || !slices.Equal(d.Drained, c.decision.Drained)

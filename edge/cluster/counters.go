@@ -5,7 +5,8 @@ import "sync/atomic"
 // Counters are what a cluster counts, for metrics.
 type Counters struct {
 	Members, Alive                int
-	Down, Kept, Unseen, Drained   int    // targets
+	Down, Kept, Unseen, Drained   int // targets
+	EdgesDrained                  int
 	Told, Heard, News, Compared   uint64 // messages sent by gossip, taken in, reports that were news; exchanges of all that is known
 	Packets, PacketBytes          uint64 // sent
 	Streams, StreamBytes          uint64 // opened; both ways
@@ -26,6 +27,11 @@ func (c *Cluster) Counters() Counters {
 	c.mu.Lock()
 	out.Members = len(c.members)
 	c.mu.Unlock()
+	for _, d := range c.Drains() {
+		if d.Edge {
+			out.EdgesDrained++
+		}
+	}
 	s := c.council
 	s.mu.Lock()
 	defer s.mu.Unlock()

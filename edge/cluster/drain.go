@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
@@ -26,16 +27,34 @@ func (c *Cluster) Drains() []Drained {
 	return out
 }
 
-// Drain takes a host, or an edge's votes, out for some time, at all edges.
-func (c *Cluster) Drain(name string, edge bool, d time.Duration) error {
+// Drain takes a host, or an edge and its votes, out for some time, at all edges.
+// Unless force is given, an edge must be left that can answer.
+func (c *Cluster) Drain(name string, edge bool, d time.Duration, force bool) error {
 	if d <= 0 || d > vote.MaxDrain {
 		return fmt.Errorf("for: want more than nothing, up to %s, got %s", vote.MaxDrain, d)
 	}
 	if err := c.exists(name, edge); err != nil {
 		return err
 	}
+	if edge && !force && c.isLast(name) {
+		return fmt.Errorf("%.60q is the last edge that is alive and not drained: nobody would answer clients", name)
+	}
 	c.order(vote.Drain{Edge: edge, Name: name, On: true, Left: d})
 	return nil
+}
+
+// isLast reports whether there is no other edge than this one to answer clients.
+func (c *Cluster) isLast(name string) bool {
+	last := false
+	for _, m := range c.Members() {
+		if m.Alive && !m.Drained && !m.Leaving {
+			if m.Name != name {
+				return false
+			}
+			last = true
+		}
+	}
+	return last
 }
 
 // Undrain takes it back in.
@@ -70,3 +89,38 @@ func (c *Cluster) exists(name string, edge bool) error {
 
 // Drained reports whether operators drained this edge.
 func (c *Cluster) Drained() bool { return c.council.drained(time.Now()) }
+
+// Orders are those in force of which the log has told, by what is drained.
+type orders map[orderedOn]vote.Drain
+
+type orderedOn struct {
+	edge bool
+	name string
+}
+
+// report logs which orders came into force since it was last called, and which ended.
+func (o orders) report(log *slog.Logger, all []vote.Drain) {
+	known := map[orderedOn]vote.Drain{}
+	for _, d := range all {
+		on := orderedOn{d.Edge, d.Name}
+		known[on] = d
+		before, was := o[on]
+		if d.On && d.Left > 0 && (!was || d.Counter != before.Counter || d.Author != before.Author) {
+			log.Info("drained by order", on.what(), on.name, "by", d.Author, "for", d.Left.Round(time.Second))
+			o[on] = d
+		}
+	}
+	for on := range o {
+		switch d, ok := known[on]; {
+		case ok && !d.On:
+			log.Info("no longer drained: taken back by order", on.what(), on.name, "by", d.Author)
+			delete(o, on)
+		case !ok || d.Left <= 0:
+			log.Info("no longer drained: the time of the order is over", on.what(), on.name)
+			delete(o, on)
+		}
+	}
+}
+
+// what is the key in the log.
+func (on orderedOn) what() string { return map[bool]string{true: "edge", false: "host"}[on.edge] }

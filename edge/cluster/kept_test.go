@@ -45,11 +45,11 @@ func TestRestartOfAll(t *testing.T) {
 	c := alone(t, file)
 	run(t, c, func() {
 		for _, name := range []string{"h1", "h2"} {
-			if err := c.Drain(name, false, time.Hour); err != nil {
+			if err := c.Drain(name, false, time.Hour, false); err != nil {
 				t.Error(err)
 			}
 		}
-		if err := c.Drain("a", true, 2*time.Hour); err != nil {
+		if err := c.Drain("a", true, 2*time.Hour, true); err != nil {
 			t.Error(err)
 		}
 		if err := c.Undrain("h2", false); err != nil {

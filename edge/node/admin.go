@@ -65,7 +65,7 @@ func (n *Node) startPage(w http.ResponseWriter, _ *http.Request) {
 	list(n.feeds.monitor != nil, "GET /bmp")
 	list(n.keeper != nil, "GET /anycast", "POST /anycast/drain [prefix=PREFIX…] [force=1]", "POST /anycast/resume [prefix=PREFIX…]")
 	list(n.config.Cluster != nil, "GET /cluster", "GET /cluster/votes?host=NAME", "GET /cluster/keys",
-		"POST /cluster/drain host=NAME|edge=NAME for=TIME", "POST /cluster/undrain host=NAME|edge=NAME",
+		"POST /cluster/drain host=NAME|edge=NAME for=TIME [force=1]", "POST /cluster/undrain host=NAME|edge=NAME",
 		"POST /cluster/keys/use key=ID [force=1]", "POST /cluster/keys/remove key=ID [force=1]")
 	list(n.sharing.Share != nil, "GET /cluster/share")
 	list(true, "POST /upgrade [within=TIME] [force=1]", "GET /debug/pprof/")
@@ -107,20 +107,25 @@ func (n *Node) serveAdmin(ctx context.Context, l net.Listener) error {
 const adminWithin = 2 * time.Second
 
 func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
+	if why := n.unready(); why != "" {
+		http.Error(w, why, http.StatusServiceUnavailable)
+		return
+	}
 	v := n.engine.View()
-	if v == nil {
-		http.Error(w, "no data is loaded", http.StatusServiceUnavailable)
-		return
-	}
-	if n.leaving.Load() {
-		http.Error(w, "leaving: told to stop", http.StatusServiceUnavailable)
-		return
-	}
-	if n.isDrained() {
-		http.Error(w, "drained: by order of an operator", http.StatusServiceUnavailable)
-		return
-	}
 	fmt.Fprintf(w, "ready: version %d of %s\n", v.Index.Version(), v.Index.Created().UTC().Format(time.RFC3339))
+}
+
+// unready returns why clients should rather go elsewhere; "" if they need not.
+func (n *Node) unready() string {
+	switch {
+	case n.engine.View() == nil:
+		return "no data is loaded"
+	case n.leaving.Load():
+		return "leaving: told to stop"
+	case n.isDrained():
+		return "drained: by order of an operator"
+	}
+	return ""
 }
 
 // explain answers why a client gets what it gets.

@@ -101,7 +101,7 @@ func (n *Node) newCluster() error {
 	}
 	o := cluster.Options{
 		Config: *n.config.Cluster, Name: n.config.Name, Program: Version(), Log: n.log, Decided: n.decided,
-		Before: n.before.Down,
+		Before: n.before.Down, Verdict: func(v uint8) string { return probe.Verdict(v).String() },
 	}
 	if dir := n.config.DataDir; dir != "" {
 		o.File = filepath.Join(dir, "drains.json")
@@ -225,6 +225,8 @@ func (m *metrics) cluster(s scrape) {
 	s.gauge("cluster_targets_kept", "of what votes are against, that which max_down keeps up", c.Kept)
 	s.gauge("cluster_targets_unseen", "what no edge votes on", c.Unseen)
 	s.gauge("cluster_targets_drained", "what operators have drained", c.Drained)
+	s.gauge("cluster_edges_drained", "edges that operators have drained", c.EdgesDrained)
+	s.flag("cluster_keys_failed", "1 while the key files are of no use and the keys of before stay in use", c.KeysFailed)
 	s.gauge("cluster_waiting", "reports that wait to be gossiped", int(c.Waiting))
 	s.count("cluster_messages_total", "reports and orders by gossip", c.Told, "direction", "sent")
 	s.count("cluster_messages_total", "reports and orders by gossip", c.Heard, "direction", "received")

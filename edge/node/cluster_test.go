@@ -147,8 +147,13 @@ func TestClusterOfOne(t *testing.T) {
 		{"POST", "/cluster/keys/remove", url.Values{"key": {"00000000"}}, 409, "has no key"},
 		{"GET", "/", nil, 200, "GET /cluster/votes?host=NAME\n"},
 		{"GET", "/readyz", nil, 200, "ready"},
-		{"POST", "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}}, 200, `"edge": true`},
+		{"GET", "/metrics", nil, 200, "waypost_ready 1\n"},
+		{"POST", "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}}, 409, "the last edge that is alive"},
+		{"POST", "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}, "force": {"1"}}, 200, `"edge": true`},
 		{"GET", "/readyz", nil, 503, "drained"},
+		{"GET", "/metrics", nil, 200, "waypost_ready 0\n"},
+		{"GET", "/metrics", nil, 200, "waypost_cluster_edges_drained 1\n"},
+		{"GET", "/metrics", nil, 200, "waypost_cluster_keys_failed 0\n"},
 	} {
 		if code, text := askAdmin(t, x.method, admin, x.path, x.q); code != x.status || !strings.Contains(text, x.want) {
 			t.Errorf("%s %s?%s: %d %s, want %d %q", x.method, x.path, x.q.Encode(), code, text, x.status, x.want)
@@ -178,7 +183,7 @@ func TestDrainedOverRestart(t *testing.T) {
 	config := strings.Replace(clusterConfig, "name: alone", fmt.Sprintf("name: alone\n  data_dir: %q", filepath.Join(t.TempDir(), "data")), 1)
 	t.Run("before", func(t *testing.T) {
 		admin := startClustered(t, config)
-		if code, text := askAdmin(t, http.MethodPost, admin, "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}}); code != 200 {
+		if code, text := askAdmin(t, http.MethodPost, admin, "/cluster/drain", url.Values{"edge": {"alone"}, "for": {"1h"}, "force": {"1"}}); code != 200 {
 			t.Error(text)
 		}
 	})

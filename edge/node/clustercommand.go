@@ -59,6 +59,9 @@ func (c *ClusterMembersCommand) Run(ctx context.Context, out io.Writer) error {
 	for _, t := range s.Kept {
 		fmt.Fprintln(w, "fails, and is kept up by max_down:", t)
 	}
+	for _, a := range s.Absent {
+		fmt.Fprintln(w, "cannot be joined:", a.Address+":", a.Error)
+	}
 	for _, d := range s.Drained {
 		fmt.Fprintln(w, "drained:", d.Name+",", map[bool]string{true: "an edge", false: "a mirror"}[d.Edge]+", for", d.Left, "more, by order at", d.By)
 	}
@@ -147,13 +150,17 @@ func (f *drainFlags) run(ctx context.Context, out io.Writer, path string, q url.
 type ClusterDrainCommand struct {
 	drainFlags
 
-	For period `help:"For how long, such as 6h or 2d, at most 30d; it ends by itself." default:"24h"`
+	For   period `help:"For how long, such as 6h or 2d, at most 30d; it ends by itself." default:"24h"`
+	Force bool   `help:"Also the last edge that is alive and not drained."`
 }
 
 // Run runs the command.
 func (c *ClusterDrainCommand) Run(ctx context.Context, out io.Writer) error {
 	q := c.query()
 	q.Set("for", time.Duration(c.For).String())
+	if c.Force {
+		q.Set("force", "1")
+	}
 	return c.run(ctx, out, "/cluster/drain", q)
 }
 

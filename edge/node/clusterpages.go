@@ -95,7 +95,7 @@ func (n *Node) drain(p url.Values) error {
 	if err != nil || d <= 0 || d > vote.MaxDrain {
 		return misput{fmt.Errorf("for: want a time such as 2h30m or 2d, up to 30d, got %.60q", p.Get("for"))}
 	}
-	return n.peers.cluster().Drain(name, edge, d)
+	return n.peers.cluster().Drain(name, edge, d, p.Has("force"))
 }
 
 // undrain takes the host= or the edge= back in.

@@ -21,6 +21,7 @@ func (m *metrics) Describe(chan<- *prometheus.Desc) {}
 // Collect sends all metrics.
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	s := scrape{to}
+	s.flag("ready", "1 while /readyz says so: there is data, and the edge neither leaves nor is drained", m.n.unready() == "")
 	m.data(s)
 	if m.n.config.DataDir != "" {
 		m.disk(s)
