@@ -88,6 +88,7 @@ type Process struct {
 	ready    bool                        // guarded by mu
 	arrivals map[string]chan net.Conn    // guarded by mu: connections of the process before, by kind
 	passing  []*Passage                  // guarded by mu: of [Process.ListenPassing]
+	trial    trial                       // guarded by mu: the process that starts; zero: none does
 	next     *link                       // guarded by mu: to the next process, once it is ready
 	freed    bool                        // guarded by mu: the next process knows that it is alone
 	requests chan request                // upgrades that Run is to do

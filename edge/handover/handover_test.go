@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -29,7 +31,15 @@ func TestMain(m *testing.M) {
 
 // next is the next process.
 func next(how string) int {
-	if how == "crash" {
+	switch how {
+	case "orphan": // what it has started lives on, and has its end of the link
+		c := exec.Command("sleep", "5")
+		c.ExtraFiles = []*os.File{os.NewFile(firstDescriptor, "link")}
+		if c.Start() != nil {
+			return 7
+		}
+		return 3
+	case "crash":
 		return 3
 	}
 	p, err := Begin("2", slog.New(slog.DiscardHandler))
@@ -84,7 +94,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	p.Ready()
 	for how, want := range map[string]string{
-		"crash": "ended before it was ready: exit status 3", "error": "cannot start: no data", "hang": "was not ready in time",
+		"crash": "ended before it was ready: exit status 3", "orphan": "ended before it was ready: exit status 3", "error": "cannot start: no data", "hang": "was not ready in time",
 	} {
 		t.Setenv(mode, how)
 		if _, err = p.Upgrade(ctx, Order{Within: time.Second}); err == nil || !strings.Contains(err.Error(), want) {
@@ -116,22 +126,33 @@ func TestUpgrade(t *testing.T) {
 // What the process is told to stop for ends an upgrade that is under way.
 func TestStopWhileUpgrading(t *testing.T) {
 	p := begin(t)
+	var log bytes.Buffer
+	p.log = slog.New(slog.NewTextHandler(&log, nil))
 	p.Ready()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()
 	t.Setenv(mode, "hang")
-	upgraded := make(chan error, 1)
-	go func() {
-		_, err := p.Upgrade(t.Context(), Order{Within: time.Minute})
-		upgraded <- err
-	}()
-	time.AfterFunc(200*time.Millisecond, stop)
-	if err := <-upgraded; err == nil {
+	upgraded := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := p.Upgrade(t.Context(), Order{Within: time.Minute})
+			upgraded <- err
+		}()
+	}
+	err := <-upgraded
+	if !errors.Is(err, ErrBusy) || !regexp.MustCompile(`an upgrade is under way: process \d+ was started at 20`).MatchString(fmt.Sprint(err)) {
+		t.Errorf("another upgrade: %v", err)
+	}
+	stop()
+	if err = <-upgraded; err == nil {
 		t.Error("upgraded")
 	}
-	if err := <-ended; err != nil {
+	if err = <-ended; err != nil {
 		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "upgrade: the next process starts") || !strings.Contains(log.String(), "within=1m0s") {
+		t.Errorf("logged %s", &log)
 	}
 }
 

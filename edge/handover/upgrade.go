@@ -66,7 +66,7 @@ func (p *Process) Upgrade(ctx context.Context, o Order) (Successor, error) {
 	case <-p.left:
 		return Successor{}, ErrTakenOver
 	case <-time.After(busy):
-		return Successor{}, ErrBusy
+		return Successor{}, p.whyBusy()
 	case <-ctx.Done():
 		return Successor{}, ctx.Err()
 	}
@@ -81,6 +81,29 @@ func (p *Process) Upgrade(ctx context.Context, o Order) (Successor, error) {
 // busy is how long Run may take to be there for an upgrade.
 const busy = time.Second
 
+// A trial is a process that starts, to take the place of this one.
+type trial struct {
+	pid   int
+	since time.Time
+}
+
+// whyBusy returns ErrBusy, with what is known of the upgrade that is under way.
+func (p *Process) whyBusy() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.trial.pid == 0 {
+		return ErrBusy
+	}
+	return fmt.Errorf("%w: process %d was started at %s", ErrBusy, p.trial.pid, p.trial.since.UTC().Format(time.RFC3339))
+}
+
+// try notes which process starts.
+func (p *Process) try(t trial) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trial = t
+}
+
 func (p *Process) upgrade(ctx context.Context, o Order) (s Successor, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Within)
 	defer cancel()
@@ -93,7 +116,7 @@ func (p *Process) upgrade(ctx context.Context, o Order) (s Successor, err error)
 		return s, errors.New("the process before has not ended yet")
 	}
 	p.Notify("RELOADING=1", "MONOTONIC_USEC="+monotonic(), "STATUS=upgrading")
-	next, s, err := p.start(ctx)
+	next, s, err := p.start(ctx, o.Within)
 	if err != nil {
 		p.Notify("READY=1", "STATUS=upgrade failed: "+firstLine(err.Error()))
 		return s, err
@@ -136,11 +159,14 @@ type child struct {
 
 // start starts the next process and waits until it is ready. If it will not be,
 // it is gone when start returns.
-func (p *Process) start(ctx context.Context) (next *link, s Successor, err error) {
+func (p *Process) start(ctx context.Context, within time.Duration) (next *link, s Successor, err error) {
 	c, err := p.launch()
 	if err != nil {
 		return nil, s, err
 	}
+	p.log.Info("upgrade: the next process starts, this one goes on until it is ready", "pid", c.cmd.Process.Pid, "within", within)
+	p.try(trial{c.cmd.Process.Pid, time.Now()})
+	defer p.try(trial{})
 	defer func() {
 		if err != nil {
 			_ = c.link.conn.Close()
@@ -149,6 +175,7 @@ func (p *Process) start(ctx context.Context) (next *link, s Successor, err error
 		}
 	}()
 	defer context.AfterFunc(ctx, func() { _ = c.link.conn.SetDeadline(time.Unix(1, 0)) })()
+	defer c.listenToTheEnd()()
 	if err = p.instruct(c.link); err != nil {
 		err = fmt.Errorf("handing over to process %d: %w", c.cmd.Process.Pid, err)
 		return nil, s, errors.Join(err, c.why())
@@ -193,6 +220,24 @@ func (p *Process) launch() (*child, error) {
 	}()
 	return c, nil
 }
+
+// listenToTheEnd has the link end soon after the process, for something that it
+// has started may hold the other end, too. What was sent is heard. It lasts until
+// stop is called.
+func (c *child) listenToTheEnd() (stop func()) {
+	stopped := make(chan struct{})
+	go func() {
+		select {
+		case <-c.ended:
+			_ = c.link.conn.SetReadDeadline(time.Now().Add(lastWords))
+		case <-stopped:
+		}
+	}()
+	return func() { close(stopped) }
+}
+
+// lastWords is how long what an ended process has sent may take to be read.
+const lastWords = 100 * time.Millisecond
 
 // why says how a process has ended that did not say so itself.
 func (c *child) why() error {
