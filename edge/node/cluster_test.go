@@ -197,7 +197,7 @@ func TestDrainedOverRestart(t *testing.T) {
 // TestDrainedOverUpgrade: that an edge is drained is known to the next process
 // before it is in the cluster, and to the one after that.
 func TestDrainedOverUpgrade(t *testing.T) {
-	n := &Node{before: legacy{Drained: true}}
+	n := &Node{config: &Config{}, before: legacy{Drained: true}}
 	text, err := n.bequeath()
 	var next legacy
 	if bad := json.Unmarshal(text, &next); bad != nil || err != nil || !n.isDrained() || !next.Drained {

@@ -20,6 +20,16 @@ import (
 // leave all to it.
 func heir(t *testing.T, dir, config string) (n *node.Node, p *handover.Process, leave func()) {
 	t.Helper()
+	n, p, leave, err := heirOf(t, dir, config, "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n, p, leave
+}
+
+// heirOf is heir of a process that told something of itself.
+func heirOf(t *testing.T, dir, config, told string) (n *node.Node, p *handover.Process, leave func(), err error) {
+	t.Helper()
 	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +41,7 @@ func heir(t *testing.T, dir, config string) (n *node.Node, p *handover.Process, 
 			t.Fatal(bad)
 		}
 	}
-	say("D{}")
+	say("D" + told)
 	say("B")
 	t.Setenv("WAYPOST_HANDOVER", fmt.Sprint(ends[1]))
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -44,10 +54,26 @@ func heir(t *testing.T, dir, config string) (n *node.Node, p *handover.Process, 
 		t.Fatal(err)
 	}
 	c.Process = p
-	if n, err = node.New(c, log); err != nil {
-		t.Fatal(err)
+	n, err = node.New(c, log)
+	return n, p, func() { t.Helper(); say("F") }, err
+}
+
+// An edge with another name is another edge to its cluster, which an upgrade
+// cannot make of it.
+func TestHeirOfAnotherName(t *testing.T) {
+	const config = "edge:\n  name: %s\n  source: {catalog: catalog.yaml}\n  geo: {country: country.mmdb}\n  http: {listen: [\"127.0.0.1:0\"]}\n%s"
+	const clustered = "  cluster: {listen: \"127.0.0.1:0\"}\n"
+	for _, x := range []struct{ name, cluster, told, want string }{
+		{"edge1", clustered, `{"edge":"edge1"}`, ""},
+		{"edge2", clustered, `{"edge":"edge1"}`, `edge.name has changed from "edge1" to "edge2": restart`},
+		{"edge2", clustered, `{}`, ""},
+		{"edge2", "", `{"edge":"edge1"}`, ""},
+	} {
+		_, _, _, err := heirOf(t, t.TempDir(), fmt.Sprintf(config, x.name, x.cluster), x.told)
+		if (err == nil) != (x.want == "") || !strings.Contains(fmt.Sprint(err), x.want) {
+			t.Errorf("%+v: %v", x, err)
+		}
 	}
-	return n, p, func() { t.Helper(); say("F") }
 }
 
 // An edge that takes the place of another begins with what that one kept, leaves

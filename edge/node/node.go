@@ -82,7 +82,9 @@ type loads struct {
 // checked. It opens neither data nor sockets, but makes its folders in data_dir.
 func New(c *Config, log *slog.Logger) (*Node, error) {
 	n := &Node{config: c, log: log, listened: make(chan struct{})}
-	n.inherit()
+	if err := n.inherit(); err != nil {
+		return nil, err
+	}
 	if err := n.newSource(); err != nil {
 		return nil, err
 	}

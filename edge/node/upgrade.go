@@ -23,6 +23,9 @@ import (
 // A legacy is what an edge tells the process that takes its place: what that one
 // would have to learn anew, and what clients would notice until it has.
 type legacy struct {
+	// Edge is the edge's name in its cluster; "" where it is in none.
+	Edge string `json:"edge"`
+
 	// Generation is that of the keeper of anycast prefixes.
 	Generation uint64 `json:"generation"`
 
@@ -39,28 +42,37 @@ type legacy struct {
 }
 
 // inherit reads what the process before told. What cannot be read, which another
-// version may have written, is as if there had been nothing.
-func (n *Node) inherit() {
+// version may have written, is as if there had been nothing. The error says what
+// only a restart can change.
+func (n *Node) inherit() error {
 	if n.process = n.config.Process; n.process == nil {
 		n.process = &handover.Process{}
 	}
 	n.process.Tell(n.bequeath)
 	text := n.process.State()
 	if n.follows = len(text) > 0; !n.follows {
-		return
+		return nil
 	}
 	if err := json.Unmarshal(text, &n.before); err != nil {
 		n.before = legacy{}
 		n.log.Warn("what the process before told is of no use", "error", err)
 	}
+	if was := n.before.Edge; was != "" && n.config.Cluster != nil && n.config.Name != was {
+		// it ends without a word to the cluster, which would take it for lost
+		return fmt.Errorf("edge.name has changed from %q to %q: restart the edge instead", was, n.config.Name)
+	}
 	if len(n.before.Down) > 0 {
 		n.peers.down.Store(&n.before.Down)
 	}
+	return nil
 }
 
 // bequeath returns what the next process is told.
 func (n *Node) bequeath() ([]byte, error) {
 	l := legacy{Generation: n.before.Generation, Drained: n.isDrained()}
+	if n.config.Cluster != nil {
+		l.Edge = n.config.Name
+	}
 	if n.keeper != nil {
 		l.Generation, l.Anycast = n.keeper.Generation, n.keeper.Leave()
 	}
