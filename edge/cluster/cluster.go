@@ -103,6 +103,7 @@ type Cluster struct {
 	council   *council
 	list      *memberlist.Memberlist
 	transport *transport
+	sink      *sink
 	keys      *keyring
 	queue     *queue
 	refusals  refusals
@@ -158,8 +159,8 @@ func New(o Options) (*Cluster, error) {
 // listen starts the library.
 func (c *Cluster) listen() (err error) {
 	settings := c.Config.memberlist()
-	s := &sink{c.Log, &c.refusals}
-	settings.Name, settings.Logger, settings.Keyring = c.Name, s.logger(), c.keys.ring
+	c.sink = &sink{log: c.Log, refusals: &c.refusals}
+	settings.Name, settings.Logger, settings.Keyring = c.Name, c.sink.logger(), c.keys.ring
 	if c.transport, err = newTransport(&c.Config, settings.Logger); err != nil {
 		return err
 	}
@@ -200,7 +201,9 @@ func (c *Cluster) Close() error {
 			err = nil // it was sent, if not to all; they will notice
 		}
 	}
-	return errors.Join(err, c.list.Shutdown())
+	err = errors.Join(err, c.list.Shutdown())
+	c.sink.close()
+	return err
 }
 
 // Silence has the edge end without a word, for another process is to take its

@@ -64,10 +64,21 @@ func (p *pace) forget(subject string) {
 	delete(p.until, subject)
 }
 
-// A sink takes the lines that the library logs.
+// A sink takes the lines that the library logs, until it is closed: some of the
+// library's goroutines outlive its shutdown by seconds.
 type sink struct {
 	log      *slog.Logger
 	refusals *refusals
+
+	mu     sync.RWMutex // held to read while a line is written
+	closed bool         // guarded by mu
+}
+
+// close ends the log. No line is written once it has returned.
+func (s *sink) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 }
 
 // logger returns what the library logs to.
@@ -77,6 +88,11 @@ func (s *sink) logger() *log.Logger { return log.New(s, "", 0) }
 // for those who debug the library is dropped; what anybody can cause as often as
 // they like is logged once a minute, and counted.
 func (s *sink) Write(line []byte) (int, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return len(line), nil
+	}
 	level, text := slog.LevelInfo, string(bytes.TrimSpace(line))
 	for prefix, of := range map[string]slog.Level{
 		"[DEBUG] ": slog.LevelDebug, "[INFO] ": slog.LevelInfo, "[WARN] ": slog.LevelWarn, "[ERR] ": slog.LevelWarn, "[ERROR] ": slog.LevelWarn,

@@ -36,7 +36,7 @@ func TestSink(t *testing.T) {
 	}
 	for _, x := range tests {
 		var out bytes.Buffer
-		s := &sink{slog.New(slog.NewTextHandler(&out, nil)), &refusals{}}
+		s := &sink{log: slog.New(slog.NewTextHandler(&out, nil)), refusals: &refusals{}}
 		s.logger().Print(x.line)
 		got := ""
 		for name, n := range map[string]uint64{
@@ -50,11 +50,21 @@ func TestSink(t *testing.T) {
 	}
 }
 
+// TestSinkEnds: what the library says once it was shut down goes nowhere.
+func TestSinkEnds(t *testing.T) {
+	var out bytes.Buffer
+	s := &sink{log: slog.New(slog.NewTextHandler(&out, nil)), refusals: &refusals{}}
+	s.close()
+	if s.logger().Print("[ERR] memberlist: Failed to send UDP ping"); out.Len() > 0 {
+		t.Errorf("logged: %s", &out)
+	}
+}
+
 // TestSinkPace: a flood is a line a minute for each reason.
 func TestSinkPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		s := &sink{slog.New(slog.NewTextHandler(&out, nil)), &refusals{}}
+		s := &sink{log: slog.New(slog.NewTextHandler(&out, nil)), refusals: &refusals{}}
 		for range 3 * 60 {
 			s.logger().Print("[ERR] memberlist: Decrypt packet failed: no installed keys could decrypt the message from=10.0.0.1:1")
 			s.logger().Print("[ERR] memberlist: discarding packet with unacceptable label \"x\": from=10.0.0.1:1")
