@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/cluster"
 	"github.com/waypost/waypost/edge/handover"
@@ -148,6 +149,23 @@ func (n *Node) decidedDown() []health.Target {
 		return *down
 	}
 	return nil
+}
+
+// explainDrains adds to an explanation which hosts are down by order.
+func (n *Node) explainDrains(x *answer.Explanation) {
+	c := n.peers.cluster()
+	if c == nil {
+		return
+	}
+	drained := map[string]bool{}
+	for _, d := range c.Drains() {
+		drained[d.Name] = drained[d.Name] || !d.Edge
+	}
+	for _, b := range x.Bands {
+		for i := range b.Hosts {
+			b.Hosts[i].Drained = drained[b.Hosts[i].Name]
+		}
+	}
 }
 
 // votedState is the state of health of an index, by votes.
