@@ -88,21 +88,28 @@ func (e *Engine) SetHealth(state func(*index.Index) *health.State) {
 	}
 }
 
-// UpdateDistances asks for the distances of the index in use anew. That can take
-// long; answers and health do not wait. It does nothing before the first Swap,
-// nor if an index comes into use meanwhile, which has new ones.
+// UpdateDistances asks for the distances of the index in use anew, and again if
+// another index comes into use meanwhile: its own may be older. That can take
+// long; answers and health do not wait. It does nothing before the first Swap.
 func (e *Engine) UpdateDistances() {
-	v := e.View()
-	if v == nil || e.Distances == nil {
+	if e.Distances == nil {
 		return
 	}
-	table := e.Distances(v.Index)
+	for v := e.View(); v != nil && !e.setDistances(v.Index, e.Distances(v.Index)); v = e.View() {
+	}
+}
+
+// setDistances puts distances in use, unless the index is another one now.
+func (e *Engine) setDistances(ix *index.Index, table *distance.Table) bool {
 	e.swap.Lock()
 	defer e.swap.Unlock()
-	if next := *e.View(); next.Index == v.Index {
-		next.Distances = table
-		e.view.Store(&next)
+	next := *e.View()
+	if next.Index != ix {
+		return false
 	}
+	next.Distances = table
+	e.view.Store(&next)
+	return true
 }
 
 // A Query is what a mouth asks.

@@ -128,6 +128,29 @@ func TestUpdateDistances(t *testing.T) {
 	}
 }
 
+// TestUpdateBesideSwap: an index that comes into use while distances are made
+// does not stay with those of before.
+func TestUpdateBesideSwap(t *testing.T) {
+	var e answer.Engine
+	newest := &distance.Table{}
+	tables := []*distance.Table{{}, {}, newest, newest} // of the first Swap, of the second, of the update, of its second try
+	e.Distances = func(*index.Index) *distance.Table {
+		table := tables[0]
+		tables = tables[1:]
+		return table
+	}
+	e.Swap(nearPolicy(), nil)
+	once := e.Distances
+	e.Distances = func(ix *index.Index) *distance.Table {
+		e.Distances = once
+		e.Swap(nearPolicy(), nil)
+		return once(ix)
+	}
+	if e.UpdateDistances(); e.View().Distances != newest {
+		t.Error("the distances of before are in use")
+	}
+}
+
 // TestExplainUnknownDistance: hosts without a place come last.
 func TestExplainUnknownDistance(t *testing.T) {
 	ix := nearPolicy()
