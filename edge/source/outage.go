@@ -20,7 +20,8 @@ type outage struct {
 }
 
 // complain logs a failed poll, unless that was said a short time ago.
-func (r *Remote) complain(o *outage, err error) {
+func (r *Remote) complain(err error) {
+	o := &r.trouble
 	now, words := time.Now(), withoutDigits(err.Error())
 	if o.since.IsZero() {
 		o.since = now
@@ -42,12 +43,12 @@ func (r *Remote) complain(o *outage, err error) {
 }
 
 // relieve logs the end of an outage.
-func (r *Remote) relieve(o *outage) {
-	if o.since.IsZero() {
+func (r *Remote) relieve() {
+	if r.trouble.since.IsZero() {
 		return
 	}
-	r.config.Log.Info("the control plane answers again", "control", r.config.URL, "after", time.Since(o.since).Round(time.Second))
-	*o = outage{}
+	r.config.Log.Info("the control plane answers again", "control", r.config.URL, "after", time.Since(r.trouble.since).Round(time.Second))
+	r.trouble = outage{}
 }
 
 // withoutDigits returns what is the same in two errors of one cause: errors

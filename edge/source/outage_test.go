@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,18 @@ func (l lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// levels returns those of the lines that came within a time.
+func (l lines) levels(d time.Duration) (all []string) {
+	time.Sleep(d)
+	synctest.Wait()
+	for len(l) > 0 {
+		_, rest, _ := strings.Cut(<-l, "level=")
+		level, _, _ := strings.Cut(rest, " ")
+		all = append(all, level)
+	}
+	return all
+}
+
 // TestOutageLog: an outage is a line when it begins, when its reason changes and
 // each five minutes, and one when it ends.
 func TestOutageLog(t *testing.T) {
@@ -30,16 +43,6 @@ func TestOutageLog(t *testing.T) {
 		log := make(lines, 100)
 		r := follow(t, c, dir, func(config *source.RemoteConfig) { config.Log = slog.New(slog.NewTextHandler(log, nil)) })
 		go func() { _ = r.Run(t.Context()) }()
-		said := func(d time.Duration) (levels []string) {
-			time.Sleep(d)
-			synctest.Wait()
-			for len(log) > 0 {
-				_, rest, _ := strings.Cut(<-log, "level=")
-				level, _, _ := strings.Cut(rest, " ")
-				levels = append(levels, level)
-			}
-			return levels
-		}
 		for _, x := range []struct {
 			name string
 			do   func()
@@ -56,9 +59,46 @@ func TestOutageLog(t *testing.T) {
 			{"back", func() { c.publish(t, network(12, "a"), signer(1)) }, time.Minute, []string{"INFO"}},
 		} {
 			x.do()
-			if got := said(x.wait); !slices.Equal(got, x.want) {
+			if got := log.levels(x.wait); !slices.Equal(got, x.want) {
 				t.Errorf("%s: logged %v, want %v", x.name, got, x.want)
 			}
+		}
+	})
+}
+
+// TestOutageWithPeers: what comes from peers does not end an outage of a control
+// plane that takes questions and never answers.
+func TestOutageWithPeers(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		c, p, log := newControl(), &peers{}, make(lines, 100)
+		c.publish(t, network(10, "a"), signer(1))
+		p.has(c, 10)
+		var hangs atomic.Bool
+		r := follow(t, roundTripper(func(request *http.Request) (*http.Response, error) {
+			if hangs.Load() {
+				<-request.Context().Done()
+				return nil, request.Context().Err()
+			}
+			return c.RoundTrip(request)
+		}), dir, func(config *source.RemoteConfig) { config.Log = slog.New(slog.NewTextHandler(log, nil)) })
+		r.Join(p)
+		go func() { _ = r.Run(t.Context()) }()
+		log.levels(time.Minute)
+		hangs.Store(true)
+		if got := log.levels(3 * time.Minute); !slices.Equal(got, []string{"WARN"}) {
+			t.Errorf("it hangs: logged %v", got)
+		}
+		elsewhere := newControl()
+		elsewhere.publish(t, network(11, "a", "b"), signer(1))
+		p.has(elsewhere, 11)
+		if got := log.levels(time.Minute); version(r) != 11 || !slices.Equal(got, []string{"INFO"}) {
+			t.Errorf("version %d from peers, logged %v", version(r), got)
+		}
+		c.publish(t, network(12, "a"), signer(1))
+		hangs.Store(false)
+		if got := log.levels(time.Minute); version(r) != 12 || !slices.Equal(got, []string{"INFO"}) {
+			t.Errorf("version %d, it answers again, logged %v", version(r), got)
 		}
 	})
 }

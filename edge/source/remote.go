@@ -64,6 +64,7 @@ type Remote struct {
 	version  atomic.Uint64 // no older one is taken
 	doubted  atomic.Uint64 // a version of peers that could not be taken; 0: none
 	etag     string        // of the manifest that the control plane sent last
+	trouble  outage
 
 	latest  atomic.Pointer[snapshot.Snapshot]
 	updated chan struct{}
@@ -177,7 +178,6 @@ func (r *Remote) Restore() error {
 // first after a second and then ever less often, to once in ten seconds.
 func (r *Remote) Run(ctx context.Context) error {
 	failures := 0
-	var trouble outage
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := r.Poll(ctx)
@@ -188,10 +188,9 @@ func (r *Remote) Run(ctx context.Context) error {
 		case err != nil:
 			pause = backoff(failures)
 			failures++
-			r.complain(&trouble, err)
+			r.complain(err)
 		default:
 			failures = 0
-			r.relieve(&trouble)
 		}
 		r.pause(ctx, max(pause, 0))
 	}
@@ -241,5 +240,6 @@ func (r *Remote) Poll(ctx context.Context) error {
 		r.etag = n.etag
 	}
 	r.counts.lastContact.Store(time.Now().Unix())
+	r.relieve()
 	return nil
 }
