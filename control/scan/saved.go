@@ -21,14 +21,15 @@ const maxSaved = 1 << 30
 
 // A saved state is zstd( gob of savedHead, directories ): numbers are varints,
 // texts stand behind their length, and paths and names say how many bytes they
-// share with the one before. 500,000 files have about 5 MB.
+// share with the one before. 500,000 files have about 5 MB. A field of the head
+// that changes its type gets another name, so that a state of before can be read.
 type savedHead struct {
-	Master   string
-	Scans    int
-	Read     map[string]savedRead
-	Metadata map[string]snapshot.Version
-	Waiting  map[string]int64
-	Dirs     int // how many follow
+	Master  string
+	Scans   int
+	Read    map[string]savedRead
+	Whole   map[string]snapshot.Version // metadata
+	Waiting map[string]int64
+	Dirs    int // how many follow
 }
 
 // A savedRead is what was read of a file. The device is not in it: its number is
@@ -43,7 +44,7 @@ type savedRead struct {
 // half a second for 500,000 files.
 func (s *State) MarshalBinary() ([]byte, error) {
 	head := savedHead{
-		Master: s.master, Scans: s.scans, Read: map[string]savedRead{}, Metadata: s.metadata, Waiting: s.waiting, Dirs: len(s.dirs),
+		Master: s.master, Scans: s.scans, Read: map[string]savedRead{}, Whole: s.metadata, Waiting: s.waiting, Dirs: len(s.dirs),
 	}
 	for path, r := range s.read {
 		if r.list == nil { // files of checksums are small: they are read again
@@ -87,7 +88,7 @@ func (s *State) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("decoding the state of scans: %w", err)
 	}
 	*s = State{
-		master: head.Master, scans: head.Scans, metadata: head.Metadata, waiting: head.Waiting,
+		master: head.Master, scans: head.Scans, metadata: head.Whole, waiting: head.Waiting,
 		read: make(map[string]readFile, len(head.Read)), dirs: map[string]*dir{},
 	}
 	for path, f := range head.Read {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,6 +55,30 @@ func TestSavedState(t *testing.T) {
 				t.Fatalf("seed %d: the first %d bytes are a state", seed, n)
 			}
 		}
+	}
+}
+
+// TestSavedStateOfBefore: a state that has a history of metadata is read without
+// it, so that an upgrade does not have all masters read anew.
+func TestSavedStateOfBefore(t *testing.T) {
+	data, err := os.ReadFile("testdata/state-with-history")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got State
+	if err = got.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+	want := &State{
+		master: "m", scans: 3, waiting: map[string]int64{"d/young": 5},
+		dirs: map[string]*dir{"d": {
+			path: "d", changed: 100, readable: true, id: fileID{1, 2, 3, 4, noDevice, 0o755},
+			files: []registry.File{{Name: "f", Size: 1, Changed: 99}},
+		}},
+		read: map[string]readFile{"d/f": {id: fileID{size: 1, mtime: 2, ctime: 3, inode: 4, device: noDevice}, hashes: &registry.Hashes{{1}, nil, {2}, nil}}},
+	}
+	if diff := sameState(want, &got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
