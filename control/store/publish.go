@@ -17,8 +17,8 @@ type Manifest struct {
 	Data     []byte
 	Sections []string // their SHA-256 in hexadecimal; [Store.Manifests] leaves them out
 
-	// RolledBackTo is the version whose content it has by a roll-back; 0: it is
-	// none. While the last manifest is one, only what somebody asks for is published.
+	// RolledBackTo is the version whose content it has by a roll-back, its own
+	// where that is not known; 0: it is none. While the last manifest is one, only what somebody asks for is published.
 	RolledBackTo uint64
 }
 
