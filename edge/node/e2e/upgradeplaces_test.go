@@ -87,7 +87,7 @@ func TestUpgradeUnderSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantAll(t, string(log), "name=dns-udp", "name=spare", "the configuration does not listen there")
+	wantAll(t, string(log), "name=dns-udp", "name=spare", "the configuration does not listen")
 	clients := newLoad(t)
 	clients.clientsOf(l.http[0], l.dns[0], "IPv4")
 	for range 3 {
