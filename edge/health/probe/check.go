@@ -23,7 +23,8 @@ const (
 // A checker makes probes: it finds the address, connects, shakes hands, asks
 // and judges the answer, until one settles it. It speaks HTTP/1.1, each question
 // over a connection of its own, rather than through an http.Transport, so that a
-// probe is one goroutine with one deadline, and each stage has its own verdict.
+// probe is one goroutine with one deadline for a file, and each stage has its own
+// verdict.
 // Proxies of the environment do not count: clients do not go through them.
 type checker struct {
 	timeout time.Duration
@@ -67,10 +68,9 @@ type inquiry struct {
 	result Result
 }
 
-// probe makes one probe over family f. It takes no longer than the timeout.
+// probe makes one probe over family f. It takes no longer than the timeout, for
+// each of the files that it asks for.
 func (c *checker) probe(ctx context.Context, p plan, f index.Family) Result {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
 	start := time.Now()
 	i := inquiry{checker: c, family: f, addrs: p.addrs, result: Result{Verdict: OK}}
 	if err := i.pursue(ctx, p); err != nil {
@@ -99,8 +99,12 @@ func (i *inquiry) pursue(ctx context.Context, p plan) error {
 	return nil
 }
 
-// settle asks until an answer leads to no further question.
+// settle asks until an answer leads to no further question. It has the whole
+// timeout: with what the first file has left, a mirror that is far away would
+// not get to say that it has the other one.
 func (i *inquiry) settle(ctx context.Context, q *question) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, i.timeout)
+	defer cancel()
 	for q != nil && err == nil {
 		q, err = i.ask(ctx, q)
 	}

@@ -18,7 +18,8 @@ type Config struct {
 	Interval time.Duration `yaml:"interval"`
 
 	// Timeout is the time for one whole probe, name, connection, TLS and
-	// answer together, from 10ms to the interval; default 3s.
+	// answer together, from 10ms to the interval; default 3s. Where the file
+	// that it asks for is missing, the other one has as long again.
 	Timeout time.Duration `yaml:"timeout"`
 
 	// Rise is how many probes in a row must succeed before a target that is

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/waypost/waypost/edge/health"
+	"github.com/waypost/waypost/edge/index"
 )
 
 // A note is a line for the log. Notes are made under the mutex and logged
@@ -50,8 +51,13 @@ func (p *Prober) noteCap(k health.Kind, capped int) {
 	}
 }
 
-// noteCertificate tells of a certificate that is about to expire, once.
+// noteCertificate tells of a certificate that is about to expire, once: where
+// http leads to https, not for both.
 func (p *Prober) noteCertificate(t *target, r *Result) {
+	twin := health.Target{Host: t.name.Host, Scheme: index.HTTPS, Family: t.name.Family}
+	if t.name != twin && p.targets[twin] != nil {
+		return
+	}
 	if r.Expiring && !t.result.Expires.Equal(r.Expires) {
 		p.notes = append(p.notes, note{slog.LevelWarn, "a mirror's certificate expires soon", []slog.Attr{
 			slog.String("host", t.name.Host), slog.String("url", t.plan.url.Redacted()), slog.Time("expires", r.Expires),

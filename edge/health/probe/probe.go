@@ -9,8 +9,8 @@
 // since a server that is dead is dead for all its trees. A probe resolves the
 // name where the snapshot has no addresses, connects, verifies the certificate
 // and asks HEAD for a file that the host should hold, whose size is compared,
-// or else for a directory. Where that does not settle it, it asks on within the
-// same time:
+// or else for a directory. Where that does not settle it, it asks on, each time
+// over a connection of its own:
 //
 //   - GET, for the first kilobyte, where a host refuses HEAD or does not say the
 //     size. What cannot be found to be of the known size is an error page.
@@ -19,6 +19,9 @@
 //   - another file, of another directory, where the first is missing or of
 //     another size: it may have been archived, and the mirrors that lack it first
 //     are the best ones.
+//
+// That is one connection for nearly all probes, and ten at most: for each of the
+// two files HEAD, GET and three redirects, within [Config.Timeout].
 //
 // Every tenth probe, and each that follows a failure until all is well, asks GET
 // at once. What a probe found is a [Verdict].
@@ -40,7 +43,8 @@
 //
 // New targets are up. A private host is often out of an edge's reach while its
 // own clients see it: its failures count only once it has answered. A verdict
-// that says nothing of the host ([Local], [NoAddress]) counts for nothing.
+// that says nothing of the host ([Local]) counts for nothing; by [NoAddress] there
+// is no such target, which is not down, whatever failed before.
 //
 // A [Prober] is safe for any number of goroutines; what it calls back is called
 // from the goroutine of [Prober.Run]. A thousand hosts of four targets cost some

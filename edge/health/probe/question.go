@@ -124,7 +124,8 @@ func (q *question) follow(answer *http.Response) (*question, error) {
 
 // measure compares the size of a file with the one that is known. A page that
 // tells of an error often comes with 200, and with no size: where none is said,
-// what comes is counted.
+// what comes is counted. Of a part, the whole may be of a size that the server
+// does not know (RFC 9110, section 14.4).
 func (q *question) measure(answer *http.Response) (*question, error) {
 	if c := answer.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
 		return nil, nil // not what was asked for: the sizes are not of the file
@@ -133,10 +134,10 @@ func (q *question) measure(answer *http.Response) (*question, error) {
 	switch {
 	case size == "" && !q.get:
 		return q.byGet(), nil
-	case size == "":
+	case size == "" && answer.StatusCode != http.StatusPartialContent:
 		return nil, q.count(answer.Body)
 	}
-	if n, err := strconv.ParseInt(size, 10, 64); err != nil || n != q.size {
+	if n, err := strconv.ParseInt(size, 10, 64); size != "" && (err != nil || n != q.size) {
 		return nil, &failure{WrongSize, fmt.Errorf("size %.20s, want %d", size, q.size)}
 	}
 	if !q.get {

@@ -155,11 +155,12 @@ func TestOther(t *testing.T) {
 }
 
 // TestFirstTrip: the round-trip time is that of the first connection, and later
-// questions begin with the address that took it; one deadline holds for all.
+// questions begin with the address that took it. Each file has the whole timeout.
 func TestFirstTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := testChecker(nil)
 		var dialed []string
+		other := "" // what the second file's answer is; "": none
 		c.dial = func(ctx context.Context, _, address string) (net.Conn, error) {
 			dialed = append(dialed, address)
 			switch {
@@ -169,6 +170,9 @@ func TestFirstTrip(t *testing.T) {
 			case len(dialed) == 2:
 				time.Sleep(20 * time.Millisecond)
 				return pipe("HTTP/1.1 404 Not Found\r\n\r\n", make(chan struct{})), nil
+			case other != "":
+				time.Sleep(c.timeout - time.Millisecond)
+				return pipe(other, make(chan struct{})), nil
 			}
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -176,12 +180,18 @@ func TestFirstTrip(t *testing.T) {
 		p := planOf(t, "http://mirror.test/old", 5)
 		p.other = file{p.url.JoinPath("new"), 6}
 		p.addrs = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
-		got := c.probe(t.Context(), p, index.V4)
-		if got.RoundTrip != 20*time.Millisecond || got.Latency != c.timeout || got.Verdict != Missing {
-			t.Errorf("got %+v", got)
-		}
-		if got := strings.Join(dialed, " "); got != "192.0.2.1:80 192.0.2.2:80 192.0.2.2:80" {
-			t.Errorf("dialed %s", got)
+		for text, want := range map[string]Result{
+			"": {Verdict: Missing, Latency: 1020*time.Millisecond + c.timeout},
+			"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n": {Verdict: OK, Latency: 1019*time.Millisecond + c.timeout},
+		} {
+			other, dialed = text, nil
+			got := c.probe(t.Context(), p, index.V4)
+			if got.RoundTrip != 20*time.Millisecond || got.Latency != want.Latency || got.Verdict != want.Verdict {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if got := strings.Join(dialed, " "); got != "192.0.2.1:80 192.0.2.2:80 192.0.2.2:80" {
+				t.Errorf("dialed %s", got)
+			}
 		}
 	})
 }

@@ -49,7 +49,12 @@ func TestRanged(t *testing.T) {
 			w.Header().Set("Content-Range", "bytes 0-1023/*")
 			w.WriteHeader(http.StatusPartialContent)
 			_, _ = io.Copy(w, io.NewSectionReader(file, 0, 1024))
-		}, WrongSize},
+		}, OK},
+		{"less of unknown size", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-99/*")
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = io.Copy(w, io.NewSectionReader(file, 0, 100))
+		}, Protocol},
 		{"refuses GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, OK},
 		{"fails at GET", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, BadStatus},
 	}

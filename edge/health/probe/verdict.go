@@ -14,7 +14,7 @@ const (
 	NoRoute                  // network unreachable; where all targets of a kind say so, it is this machine's fault
 	NoName                   // the host's name was not resolved
 	Refused                  // no connection, and a clear no
-	Timeout                  // no answer within the time for one probe, at whatever stage
+	Timeout                  // no answer within the time for one file, at whatever stage
 	TLS                      // the handshake failed, but not over the certificate
 	Untrusted                // the certificate is for another name or from an unknown authority
 	Expired                  // the certificate has expired or is not valid yet
