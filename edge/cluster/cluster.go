@@ -145,7 +145,6 @@ func New(o Options) (*Cluster, error) {
 	if c.keys, err = newKeyring(o.Config.KeyFiles); err != nil {
 		return nil, err
 	}
-	c.warnExposed()
 	c.meta.keys = c.keys.ids()
 	c.queue = newQueue(func() int { return times(int(c.alive.Load())) })
 	c.council.inherit(o.Before)
@@ -153,6 +152,7 @@ func New(o Options) (*Cluster, error) {
 	if err = c.listen(); err != nil {
 		return nil, fmt.Errorf("listening for the cluster on %s: %w", o.Config.Listen, err)
 	}
+	c.warnExposed()
 	return c, nil
 }
 

@@ -53,7 +53,22 @@ func (n *Node) isDrained() bool {
 	if c := n.peers.cluster(); c != nil {
 		return c.Drained()
 	}
-	return n.before.Drained
+	return time.Now().Before(n.before.DrainedUntil)
+}
+
+// drainedUntil returns when the order ends by which this edge is drained; zero:
+// there is none.
+func (n *Node) drainedUntil() time.Time {
+	c := n.peers.cluster()
+	if c == nil {
+		return n.before.DrainedUntil
+	}
+	for _, d := range c.Drains() {
+		if left, err := time.ParseDuration(d.Left); d.Edge && d.Name == n.config.Name && err == nil {
+			return time.Now().Add(left)
+		}
+	}
+	return time.Time{}
 }
 
 // isAlone reports whether no other process of this edge is there.
@@ -107,9 +122,6 @@ func (n *Node) newCluster() error {
 	if dir := n.config.DataDir; dir != "" {
 		o.File = filepath.Join(dir, "drains.json")
 	}
-	for _, text := range n.config.clusterWarnings() {
-		n.log.Warn(text)
-	}
 	settings := probe.Config{}
 	if n.prober != nil {
 		o.Prober = n.prober
@@ -120,6 +132,9 @@ func (n *Node) newCluster() error {
 	c, err := cluster.New(o)
 	if err != nil {
 		return err
+	}
+	for _, text := range n.config.clusterWarnings() { // not each time that a port is in use
+		n.log.Warn(text)
 	}
 	n.peers.at.Store(c)
 	n.tellHosts(n.engine.View().Index)

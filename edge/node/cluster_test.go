@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -207,13 +209,60 @@ func TestExplainDrained(t *testing.T) {
 	}
 }
 
-// TestDrainedOverUpgrade: that an edge is drained is known to the next process
-// before it is in the cluster, and to the one after that.
+// TestDrainedOverUpgrade: until when an edge is drained is known to the next
+// process before it is in the cluster, and to the one after that.
 func TestDrainedOverUpgrade(t *testing.T) {
-	n := &Node{config: &Config{}, before: legacy{Drained: true}}
-	text, err := n.bequeath()
-	var next legacy
-	if bad := json.Unmarshal(text, &next); bad != nil || err != nil || !n.isDrained() || !next.Drained {
-		t.Errorf("%v, %v: %s", err, bad, text)
+	now := time.Now().UTC().Round(time.Second)
+	for _, until := range []time.Time{{}, now.Add(-time.Second), now.Add(time.Hour)} {
+		n := &Node{config: &Config{}, before: legacy{DrainedUntil: until}}
+		text, err := n.bequeath()
+		var next legacy
+		if bad := json.Unmarshal(text, &next); bad != nil || err != nil || n.isDrained() != until.After(now) || !next.DrainedUntil.Equal(until) {
+			t.Errorf("until %v: %v, %v: %s", until, err, bad, text)
+		}
+	}
+}
+
+// TestBequeathDrain: the next process is told when the order to drain this edge ends.
+func TestBequeathDrain(t *testing.T) {
+	n := &Node{config: &Config{Name: "edge1"}, log: slog.New(slog.DiscardHandler)}
+	c, err := cluster.New(cluster.Options{Name: "edge1", Config: cluster.Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // only a test
+	n.peers.at.Store(c)
+	if until := n.drainedUntil(); !until.IsZero() {
+		t.Errorf("drained until %v", until)
+	}
+	if err = c.Drain("edge1", true, time.Hour, true); err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(n.drainedUntil()); left < 59*time.Minute || left > 61*time.Minute {
+		t.Errorf("drained for %v, want an hour", left)
+	}
+}
+
+// TestClusterPortInUse: warnings are for who takes part, not for each second in
+// which the port is in use.
+func TestClusterPortInUse(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close() //nolint:errcheck // only a test
+	key := filepath.Join(t.TempDir(), "gossip.key")
+	if err = os.WriteFile(key, []byte(strings.Repeat("A", 43)+"=\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err = os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	n := &Node{log: slog.New(slog.NewTextHandler(&log, nil)), config: &Config{Name: "edge1", Cluster: &cluster.Config{
+		Listen: other.Addr().(*net.TCPAddr).AddrPort(), KeyFiles: []string{key},
+	}}}
+	if err = n.newCluster(); err == nil || !strings.Contains(err.Error(), "in use") || strings.Contains(log.String(), "WARN") {
+		t.Errorf("%v, log:\n%s", err, &log)
 	}
 }

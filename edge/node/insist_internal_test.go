@@ -37,10 +37,14 @@ func TestInsist(t *testing.T) {
 		if lines := strings.Count(log.String(), taken.Error()); lines != 1 {
 			t.Errorf("%d lines in the log, want 1: %s", lines, &log)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		log.Reset()
+		ctx, cancel := context.WithTimeout(t.Context(), 11*time.Minute)
 		defer cancel()
 		if err := n.insist(ctx, func() error { return taken }); err != nil || ctx.Err() == nil {
 			t.Errorf("%v", err)
+		}
+		if lines := strings.Count(log.String(), taken.Error()); lines != 3 {
+			t.Errorf("%d lines in 11 minutes, want one each 5 minutes: %s", lines, &log)
 		}
 	})
 }

@@ -32,10 +32,10 @@ type legacy struct {
 	Anycast []anycast.Inheritance `json:"anycast"`
 
 	// Failing is what this edge's probes see fail, Down what the cluster has
-	// decided, Drained whether this edge is drained in it.
-	Failing []health.Target `json:"failing"`
-	Down    []health.Target `json:"down"`
-	Drained bool            `json:"drained"`
+	// decided, DrainedUntil when the order ends by which this edge is drained.
+	Failing      []health.Target `json:"failing"`
+	Down         []health.Target `json:"down"`
+	DrainedUntil time.Time       `json:"drained_until,omitzero"`
 
 	// Secrets sign DNS cookies.
 	Secrets wire.Secrets `json:"secrets"`
@@ -69,7 +69,7 @@ func (n *Node) inherit() error {
 
 // bequeath returns what the next process is told.
 func (n *Node) bequeath() ([]byte, error) {
-	l := legacy{Generation: n.before.Generation, Drained: n.isDrained()}
+	l := legacy{Generation: n.before.Generation, DrainedUntil: n.drainedUntil()}
 	if n.config.Cluster != nil {
 		l.Edge = n.config.Name
 	}
@@ -131,22 +131,25 @@ func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
 	return err
 }
 
-// insistEvery is how often a part that could not begin is tried again.
-const insistEvery = time.Second
+// How often a part that could not begin is tried again, and why is logged again.
+const (
+	insistEvery = time.Second
+	sayWhyEvery = 5 * time.Minute
+)
 
 // insist does a part that begins late in a process that follows another one. If
 // it cannot begin, such as while its port is in use, it is tried again until ctx
 // ends: this process answers already, and there is no other to go back to. A
 // process that follows none ends with the error, as at any start.
 func (n *Node) insist(ctx context.Context, part func() error) error {
-	said := ""
+	said, last := "", time.Time{}
 	for {
 		err := part()
 		if err == nil || !n.follows {
 			return err
 		}
-		if ctx.Err() == nil && err.Error() != said {
-			said = err.Error()
+		if ctx.Err() == nil && (err.Error() != said || time.Since(last) >= sayWhyEvery) {
+			said, last = err.Error(), time.Now()
 			n.log.Error("a part of the edge cannot begin; it is tried again", "error", err)
 		}
 		select {
@@ -160,26 +163,32 @@ func (n *Node) insist(ctx context.Context, part func() error) error {
 // upgradePages are the pages for upgrades.
 func (n *Node) upgradePages(mux *http.ServeMux) {
 	mux.HandleFunc("POST /upgrade", func(w http.ResponseWriter, r *http.Request) {
-		within := handover.Within
-		if text := r.FormValue("within"); text != "" {
-			var err error
-			if within, err = time.ParseDuration(text); err != nil || within <= 0 {
-				http.Error(w, fmt.Sprintf("within: want a time such as 30s, got %.60q", text), http.StatusBadRequest)
-				return
-			}
-		}
-		next, err := n.process.Upgrade(r.Context(), handover.Order{Within: within, Force: r.FormValue("force") != ""})
+		done := upgraded{Old: handover.Successor{PID: os.Getpid(), Version: Version()}}
+		err := obey(r, func(p url.Values) (err error) {
+			done.New, err = n.upgrade(r.Context(), p)
+			return err
+		})
 		switch {
 		case errors.Is(err, handover.ErrTakenOver):
 			http.Error(w, err.Error(), http.StatusServiceUnavailable) // the next one will hear it if asked again
-			return
 		case err != nil:
-			http.Error(w, err.Error(), http.StatusConflict)
-			return
+			refuse(w, err)
+		default:
+			writePage(w, done)
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(upgraded{handover.Successor{PID: os.Getpid(), Version: Version()}, next})
 	})
+}
+
+// upgrade hands over to a next process, within= a time.
+func (n *Node) upgrade(ctx context.Context, p url.Values) (handover.Successor, error) {
+	o := handover.Order{Within: handover.Within, Force: p.Has("force")}
+	if text := p.Get("within"); text != "" {
+		var err error
+		if o.Within, err = time.ParseDuration(text); err != nil || o.Within <= 0 {
+			return handover.Successor{}, misput{fmt.Errorf("within: want a time such as 30s, got %.60q", text)}
+		}
+	}
+	return n.process.Upgrade(ctx, o)
 }
 
 // upgraded is what an edge answers that was upgraded.
