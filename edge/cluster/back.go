@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
 )
@@ -12,10 +13,12 @@ import (
 // have seen other things meanwhile. So it is forgotten at once, and not learnt
 // from others who still remember it. Until the edge is heard anew it has no
 // opinion, which changes nothing of what was decided; and that is soon, since
-// some compare with it all that they know.
+// some compare with it all that they know, and pass on what is of it.
 
-// compares is how many edges, on average, compare with one that is back.
-const compares = 8
+const (
+	compares = 8           // how many edges, on average, compare with one that is back
+	backFor  = time.Minute // for how long what an edge says that is back is passed on, however it was heard
+)
 
 // gone drops what a member said that is gone.
 func (c *council) gone(observer string) {
@@ -31,6 +34,17 @@ func (c *Cluster) ofMembers(all []vote.Report) []vote.Report {
 	return slices.DeleteFunc(all, func(r vote.Report) bool {
 		m := c.members[r.Observer]
 		return r.Observer != c.Name && (m == nil || !m.alive)
+	})
+}
+
+// ofBack returns those reports whose observers have just come back: all have
+// forgotten them, and few compare before it is their time.
+func (c *Cluster) ofBack(all []vote.Report) []vote.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(all), func(r vote.Report) bool {
+		m := c.members[r.Observer]
+		return m == nil || m.back.IsZero() || time.Since(m.back) > backFor
 	})
 }
 

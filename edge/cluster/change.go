@@ -47,7 +47,7 @@ func (q *question) cause(h *vote.Host, k health.Kind) (verdict uint8, observer s
 	var of [256][]string
 	for _, name := range h.Observers {
 		sight := q.Book.Sights(name, h.Name)[k]
-		if sight.State.Against() && !q.Book.Abstains(name, k) && !q.Drained(name, true) {
+		if sight.State.Against() && q.Counts(name, k, sight.State) {
 			of[sight.Verdict] = append(of[sight.Verdict], name)
 			if len(of[sight.Verdict]) > len(of[verdict]) {
 				verdict = sight.Verdict

@@ -285,7 +285,7 @@ func (c *Cluster) keep(ctx context.Context) {
 			}
 		case now := <-minute.C:
 			c.bury(now)
-			c.council.forget(now, c.known())
+			c.council.forget(now, c.living())
 		}
 	}
 }

@@ -3,12 +3,14 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
 
 	"github.com/hashicorp/memberlist"
 
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/geo"
 )
 
@@ -219,6 +221,7 @@ func (c *Config) memberlist() *memberlist.Config {
 	m.Label = c.Label
 	m.DeadNodeReclaimTime = reclaim
 	m.RequireNodeNames = false
-	m.DelegateProtocolVersion, m.DelegateProtocolMin, m.DelegateProtocolMax = 1, 1, 1
+	// Edges of all formats are members of one cluster: see [Cluster.voters].
+	m.DelegateProtocolVersion, m.DelegateProtocolMin, m.DelegateProtocolMax = vote.Format, 1, math.MaxUint8
 	return m
 }

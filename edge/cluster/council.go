@@ -20,25 +20,24 @@ type council struct {
 
 	arranging sync.Mutex // held while roll and hosts change, which takes a while
 
-	mu        sync.Mutex // guards what follows
-	book      *vote.Book
-	drains    *vote.Drains
-	roll      *vote.Roll
-	hosts     []vote.Host            // by name; replaced, never changed
-	own       map[string]vote.Sights // of hosts, as seen here
-	renewed   time.Time              // when an earlier life was last heard of
-	strangers map[string]time.Time   // observers that are no members, and since when
-	swept     time.Time              // the book
-	decided   bool
-	decision  vote.Decision
-	down      map[health.Target]bool // by decision on votes, not by order
+	mu       sync.Mutex // guards what follows
+	book     *vote.Book
+	drains   *vote.Drains
+	roll     *vote.Roll
+	hosts    []vote.Host            // by name; replaced, never changed
+	own      map[string]vote.Sights // of hosts, as seen here
+	renewed  time.Time              // when an earlier life was last heard of
+	swept    time.Time              // the book
+	decided  bool
+	decision vote.Decision
+	down     map[health.Target]bool // by decision on votes, not by order
 }
 
 func newCouncil(self string, fall int, maxDown float64) *council {
 	return &council{
 		self: self, fall: fall, maxDown: maxDown,
 		book: vote.NewBook(self), drains: vote.NewDrains(), roll: vote.NewRoll(nil),
-		own: map[string]vote.Sights{}, strangers: map[string]time.Time{},
+		own: map[string]vote.Sights{},
 	}
 }
 
@@ -147,16 +146,13 @@ func (c *council) contradicts(r *vote.Report) (look []health.Target) {
 	return look
 }
 
-// all returns all that is known, for an edge that compares; without what those
-// said that are no members, or it would never be forgotten.
-func (c *council) all(now time.Time, member func(name string) bool) *vote.Message {
+// all returns all that is known, for an edge that compares.
+func (c *council) all(now time.Time) *vote.Message {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := &vote.Message{Drains: c.drains.All(now)}
 	for _, o := range c.book.Observers() {
-		if member(o) {
-			m.Reports = slices.AppendSeq(m.Reports, c.book.Of(o))
-		}
+		m.Reports = slices.AppendSeq(m.Reports, c.book.Of(o))
 	}
 	return m
 }
@@ -202,21 +198,15 @@ func (c *council) turns() func(host string) (turn, of int, mine bool) {
 	}
 }
 
-// forget drops what observers said that have been no members for long enough,
-// and what is empty. It is to be called now and then.
-func (c *council) forget(now time.Time, member func(name string) bool) {
+// forget drops what observers said that are not alive, for a message that was on
+// its way when one died can come after that; and what is empty. It is to be
+// called now and then.
+func (c *council) forget(now time.Time, alive func(name string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, o := range c.book.Observers() {
-		since, stranger := c.strangers[o]
-		switch {
-		case member(o):
-			delete(c.strangers, o)
-		case !stranger:
-			c.strangers[o] = now
-		case now.Sub(since) >= remember:
+		if !alive(o) {
 			c.book.Forget(o)
-			delete(c.strangers, o)
 		}
 	}
 	if now.Sub(c.swept) >= remember {

@@ -42,11 +42,12 @@ func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
 
 // LocalState returns all that is known.
 func (d *delegate) LocalState(bool) []byte {
-	return d.c.council.all(time.Now(), d.c.known()).Append([]byte{reports})
+	return d.c.council.all(time.Now()).Append([]byte{reports})
 }
 
-// MergeRemoteState takes in all that another edge knows. It is not passed on:
-// the others compare by themselves.
+// MergeRemoteState takes in all that another edge knows. It is not passed on,
+// but for what is of edges that have just come back: the others compare by
+// themselves.
 func (d *delegate) MergeRemoteState(b []byte, _ bool) {
 	d.c.counters.compared.Add(1)
 	d.c.hear(b, false)
@@ -61,7 +62,8 @@ func (d *delegate) NotifyUpdate(n *memberlist.Node) { d.c.note(n, true) }
 // NotifyLeave notes a member that is gone.
 func (d *delegate) NotifyLeave(n *memberlist.Node) { d.c.note(n, false) }
 
-// hear takes in a message, and passes news on.
+// hear takes in a message, and passes news on; if not pass, only what is of edges
+// that have just come back.
 func (c *Cluster) hear(b []byte, pass bool) {
 	c.counters.heard.Add(1)
 	if len(b) == 0 || b[0] != reports {
@@ -70,15 +72,20 @@ func (c *Cluster) hear(b []byte, pass bool) {
 	m, err := vote.Parse(b[1:])
 	if err != nil {
 		c.refusals.malformed.Add(1)
+		if c.refusals.pace.allows("reports", time.Minute) {
+			c.Log.Warn("cluster: what another edge sees cannot be read; more of it is only counted for a minute", "error", err)
+		}
 		return
 	}
 	m.Reports = c.ofMembers(m.Reports)
 	h := c.council.hear(m, time.Now())
 	news := h.news.len()
 	c.counters.news.Add(uint64(news))
-	if pass {
-		c.queue.add(&h.news)
+	tell := h.news
+	if !pass {
+		tell = bulletin{urgent: c.ofBack(h.news.urgent), rest: c.ofBack(h.news.rest)}
 	}
+	c.queue.add(&tell)
 	c.queue.add(&h.renewed)
 	if c.Prober != nil {
 		for _, t := range h.look {

@@ -20,6 +20,8 @@ type member struct {
 	meta    Meta
 	alive   bool
 	since   time.Time // when it came or went
+	back    time.Time // when it was there again after it was gone; zero: it never was
+	format  uint8     // of what it says
 }
 
 // note notes what the library says of a member. It holds locks while it calls.
@@ -30,7 +32,7 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 		c.refusals.malformed.Add(1)
 	}
 	if !alive {
-		c.council.gone(n.Name)
+		defer c.council.gone(n.Name) // at the end, when no more is heard of it
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +48,7 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 			c.Log.Info("cluster member", "name", m.name, "alive", alive, "address", netip.AddrPortFrom(ip.Unmap(), n.Port))
 		}
 	}
-	m.address, m.meta = netip.AddrPortFrom(ip.Unmap(), n.Port), meta
+	m.address, m.meta, m.format = netip.AddrPortFrom(ip.Unmap(), n.Port), meta, n.DCur
 	count := int32(0)
 	for _, each := range c.members {
 		if each.alive {
@@ -56,6 +58,7 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 	c.alive.Store(count)
 	signal(c.moved)
 	if back {
+		m.back = m.since
 		select {
 		case c.back <- m.address:
 		default: // another one is, too
@@ -63,14 +66,17 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 	}
 }
 
-// voters returns the members that are alive and probe, and how many are alive.
+// voters returns the members that are alive, probe, and are of this edge's
+// format, and how many are alive. While a cluster is upgraded from one format to
+// another, the edges of each decide by what they see themselves: who counted the
+// others, too, of whom nothing is heard, would find no majority.
 func (c *Cluster) voters() (voters []vote.Member, alive int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.members {
 		if m.alive {
 			alive++
-			if m.meta.Probes {
+			if m.meta.Probes && m.format == vote.Format {
 				voters = append(voters, vote.Member{Name: m.name, Region: m.meta.Region})
 			}
 		}
@@ -132,13 +138,15 @@ func (c *Cluster) bury(now time.Time) {
 	maps.DeleteFunc(c.members, func(_ string, m *member) bool { return !m.alive && now.Sub(m.since) > remember })
 }
 
-// known returns which members there are, also of those that are not long gone.
-func (c *Cluster) known() func(name string) bool {
+// living returns which members are alive, with this one.
+func (c *Cluster) living() func(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	names := make(map[string]bool, len(c.members))
-	for name := range c.members {
-		names[name] = true
+	names := map[string]bool{c.Name: true}
+	for name, m := range c.members {
+		if m.alive {
+			names[name] = true
+		}
 	}
 	return func(name string) bool { return names[name] }
 }

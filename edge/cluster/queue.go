@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
@@ -30,15 +31,20 @@ func (b *bulletin) len() int { return len(b.urgent) + len(b.rest) + len(b.drains
 // order, what is newest. What is urgent goes first, and of that what was told
 // least often, the last one first: the older ones are more likely to be on their
 // way from others. The rest takes the room that is left, so that a cold start
-// holds up nobody who has a mirror to call down. It is safe for any number of
-// goroutines.
+// holds up nobody who has a mirror to call down; but it goes first in one of
+// [restFirst] messages, for in a large cluster some probe fails at any time. It
+// is safe for any number of goroutines.
 type queue struct {
 	times func() int // how often each piece is told
 
 	mu      sync.Mutex // guards what follows
 	waiting map[subject]*piece
+	takes   int
 	lines   [2][][]*piece // urgent, and the rest; each by how often it was told. A piece that is not waiting any more has no meaning
 }
+
+// restFirst is of how many messages there is one that begins with the rest.
+const restFirst = 4
 
 // A subject is what a piece is about: of two pieces, the newer one counts.
 type subject struct {
@@ -55,6 +61,14 @@ type piece struct {
 	drain  *vote.Drain // nil: it is a report
 	line   int
 	told   int
+}
+
+// compare orders two pieces on one subject, the older one first.
+func (p *piece) compare(other *piece) int {
+	if p.drain != nil {
+		return p.drain.Compare(other.drain)
+	}
+	return p.report.Version.Compare(other.report.Version)
 }
 
 func newQueue(times func() int) *queue {
@@ -81,6 +95,9 @@ func (q *queue) add(b *bulletin) {
 // the mutex.
 func (q *queue) push(p *piece) {
 	if older := q.waiting[p.subject]; older != nil {
+		if older.compare(p) > 0 {
+			return // it was overtaken on its way here
+		}
 		p.line = min(p.line, older.line) // who has not heard of the older one has to hurry
 		if older.told == 0 && older.line == p.line {
 			older.report, older.drain = p.report, p.drain
@@ -106,9 +123,13 @@ func (q *queue) take(limit int) []byte {
 	defer q.mu.Unlock()
 	pack := vote.NewPack(limit - 1)
 	var taken []*piece
-	for i := range q.lines {
-		for told := range q.lines[i] {
-			taken = q.drainLine(&q.lines[i][told], pack, taken)
+	lines := [2]*[][]*piece{&q.lines[0], &q.lines[1]}
+	if q.takes++; q.takes%restFirst == 0 {
+		slices.Reverse(lines[:])
+	}
+	for _, line := range lines {
+		for told := range *line {
+			taken = q.drainLine(&(*line)[told], pack, taken)
 		}
 	}
 	if len(taken) == 0 {

@@ -105,6 +105,46 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestOvertaken: of two pieces on one subject the newer one is told, in whatever
+// order they come.
+func TestOvertaken(t *testing.T) {
+	q := newQueue(func() int { return 8 })
+	order := func(counter uint64, author string) vote.Drain {
+		return vote.Drain{Name: "drained", On: counter == 2, Counter: counter, Author: author}
+	}
+	for _, b := range []bulletin{
+		{rest: []vote.Report{said("h", 2, vote.Good)}, drains: []vote.Drain{order(2, "b")}},
+		{urgent: []vote.Report{said("h", 1, vote.Failing)}, drains: []vote.Drain{order(1, "c")}},
+		{drains: []vote.Drain{order(2, "a")}},
+	} {
+		q.add(&b)
+	}
+	m, err := vote.Parse(q.take(1000)[1:])
+	if err != nil || len(m.Reports) != 1 || m.Reports[0].Version.Counter != 2 || len(m.Drains) != 1 || m.Drains[0].Author != "b" {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+// TestRest: however much is urgent, the rest is told, too.
+func TestRest(t *testing.T) {
+	q := newQueue(func() int { return 8 })
+	q.add(&bulletin{rest: []vote.Report{said("rest", 1, vote.Good)}})
+	told := 0
+	for i := range 8 * restFirst {
+		var b bulletin
+		for host := range 100 {
+			b.urgent = append(b.urgent, said(fmt.Sprintf("host%02d.", host), uint64(i), vote.Failing))
+		}
+		q.add(&b)
+		if slices.Contains(taken(t, q, 300), "rest1") {
+			told++
+		}
+	}
+	if told != 8 {
+		t.Errorf("it is told %d times", told)
+	}
+}
+
 // TestQueueAlone: an edge that is alone keeps no more than there is to tell.
 func TestQueueAlone(t *testing.T) {
 	q := newQueue(func() int { return 8 })

@@ -44,11 +44,12 @@ func (c *Cluster) Votes(host string) (*HostVotes, error) {
 		return nil, fmt.Errorf("there is no host %.60q", host)
 	}
 	out := &HostVotes{Host: host, Observers: s.hosts[at].Observers, Drained: s.drains.Has(now, host, false)}
+	q := s.question(now)
 	for _, observer := range out.Observers {
 		v := Vote{Observer: observer}
 		for k, sight := range s.book.Sights(observer, host) {
 			if sight.State != vote.Unseen {
-				counts := sight.State != vote.Blind && !s.book.Abstains(observer, health.Kind(k)) && !s.drains.Has(now, observer, true)
+				counts := q.Counts(observer, health.Kind(k), sight.State)
 				v.Sights = append(v.Sights, Sight{health.Kind(k).String(), sight.State.String(), sight.Verdict, sight.RoundTrip, counts})
 			}
 		}

@@ -49,7 +49,7 @@ type Outcome uint8
 const (
 	Old     Outcome = iota // it was known, or a newer one was
 	News                   // it is in the book now
-	Urgent                 // so it is, and may change what is decided
+	Urgent                 // so it is, and somebody is or was against a target; see [Sights.Change]
 	Renewed                // it was of an earlier life of this observer: all of its own reports have new versions
 )
 

@@ -75,6 +75,12 @@ func (q *Question) Find(h *Host, k health.Kind) Finding {
 	return q.poll(h, voters{})[k]
 }
 
+// Counts reports whether what an observer says of a kind counts: it can judge the
+// target, does not abstain, and is not drained.
+func (q *Question) Counts(observer string, k health.Kind, s State) bool {
+	return s != Blind && !q.drained(observer, true) && !q.Book.Abstains(observer, k)
+}
+
 // voters are the observers that were met while deciding.
 type voters map[string]*voter
 
@@ -90,7 +96,7 @@ func (q *Question) voter(name string, known voters) *voter {
 	}
 	v := &voter{of: q.Book.ballots[name]}
 	for k := range v.abstains {
-		v.abstains[k] = q.drained(name, true) || q.Book.Abstains(name, health.Kind(k))
+		v.abstains[k] = !q.Counts(name, health.Kind(k), Unseen)
 	}
 	known[name] = v
 	return v

@@ -23,6 +23,11 @@ type Drain struct {
 	Kept    time.Duration // remembered; at least Left
 }
 
+// Compare orders two orders on the same host or edge, the older one first.
+func (d *Drain) Compare(other *Drain) int {
+	return cmp.Or(cmp.Compare(d.Counter, other.Counter), strings.Compare(d.Author, other.Author))
+}
+
 // Check returns what is wrong with an order that comes from a file; nil if
 // nothing is. How long it has left is not looked at.
 func (d *Drain) Check() error {

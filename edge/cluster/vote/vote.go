@@ -83,7 +83,9 @@ type Sights [health.Kinds]Sight
 
 // Change returns what it means that these sights become others: [Old] where
 // only that changes which does with every probe; [Urgent] where somebody is or
-// was against a target, and thinks otherwise now.
+// was against a target, and thinks otherwise now. A first sight that is good is
+// not: it can call up what is down and nobody has an opinion on, but there is no
+// hurry.
 func (s *Sights) Change(to *Sights) Outcome {
 	outcome := Old
 	for k := range s {
@@ -98,8 +100,8 @@ func (s *Sights) Change(to *Sights) Outcome {
 	return outcome
 }
 
-// compare orders sights, for two reports of one version: there are none, unless
-// two edges have the same name.
+// compare orders sights, for two reports of one version: of two edges that have
+// the same name, or of one that starts anew and has not heard of its old reports.
 func (s *Sights) compare(other *Sights) int {
 	for k := range s {
 		a, b := s[k], other[k]
@@ -111,8 +113,13 @@ func (s *Sights) compare(other *Sights) int {
 }
 
 // A Version orders the reports of one observer. The incarnation grows when the
-// observer starts anew, the counter with each report.
+// observer hears of an earlier life of its own, the counter with each report.
 type Version struct{ Incarnation, Counter uint64 }
+
+// Compare orders versions, the older one first.
+func (v Version) Compare(other Version) int {
+	return cmp.Or(cmp.Compare(v.Incarnation, other.Incarnation), cmp.Compare(v.Counter, other.Counter))
+}
 
 // A Report is what an observer says of a host. Where Host is "", it speaks of
 // itself: it abstains from the kinds that are [Failing].

@@ -3,7 +3,6 @@ package vote
 import (
 	"cmp"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,7 +16,7 @@ import (
 // On the wire, numbers are unsigned varints, and names have their length
 // before them:
 //
-//	version            2
+//	version            2, see [Format]
 //	hosts              number, names; "" is an observer itself
 //	observers          number; for each
 //	  name, incarnation
@@ -36,8 +35,10 @@ type Message struct {
 	Drains  []Drain
 }
 
+// Format is the version of what is on the wire. An edge understands its own only.
+const Format = 2
+
 const (
-	format     = 2
 	maxName    = 255
 	maxVersion = 1 << 62 // of incarnations and counters: nothing that counts gets there
 )
@@ -46,7 +47,7 @@ const (
 func (m *Message) Append(b []byte) []byte {
 	hosts := map[string]uint64{}
 	of := map[life][]*Report{}
-	b = append(b, format)
+	b = append(b, Format)
 	for i := range m.Reports {
 		r := &m.Reports[i]
 		hosts[r.Host] = 0
@@ -121,15 +122,13 @@ func (d *Drain) append(b []byte) []byte {
 	return binary.AppendUvarint(b, uint64(max(d.Kept.Milliseconds(), 0)))
 }
 
-var errFormat = errors.New("want a message of edges in format 2")
-
 // Parse reads a message. It refuses what [Message.Append] does not write, and
 // takes no more memory than in proportion to b. A report or an order that no
 // edge can have made is left out, and the others are taken.
 func Parse(b []byte) (*Message, error) {
 	p := parser{rest: b}
-	if p.byte() != format {
-		return nil, errFormat
+	if got := p.byte(); got != Format {
+		return nil, fmt.Errorf("want a message of edges in format %d, got %d: they are of different versions", Format, got)
 	}
 	m := &Message{}
 	hosts := make([]string, p.count(1))
