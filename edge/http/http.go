@@ -20,7 +20,6 @@
 package http
 
 import (
-	"cmp"
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
@@ -55,10 +54,6 @@ type Config struct {
 	Statistics *StatisticsLog // where lists by repository are logged; nil: nowhere
 	Logger     *slog.Logger   // for what operators should know; nil: discard
 
-	// Connections is how many may be open at the same time; those after them are
-	// refused. 0: for half of the process's file descriptors, at most 262,144.
-	Connections int
-
 	// Passage leads connections to the next process, and brings those of the
 	// process before; nil: there are no such.
 	Passage *handover.Passage
@@ -74,14 +69,15 @@ type Server struct {
 	door   door
 }
 
-// New returns a server.
+// New returns a server. It takes as many connections as half of the process's
+// file descriptors, at most 262,144; those after them are refused.
 func New(c Config) *Server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.TrustedProxies = unmapped(c.TrustedProxies)
 	s := &Server{config: c, pages: parsePages()}
-	s.door.most = cmp.Or(int64(c.Connections), descriptors()/2)
+	s.door.most = descriptors() / 2
 	s.pool.New = func() any { return &request{shard: s.count.assign()} }
 	s.tick(time.Now())
 	return s
