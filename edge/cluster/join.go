@@ -85,12 +85,18 @@ func (c *Cluster) joinAll(ctx context.Context, missing []netip.AddrPort) (absent
 }
 
 // whyNot returns what is wrong with an address, without what the library puts
-// around it.
+// around it. Of who ends the connection without a word it says what that means.
 func whyNot(err error, at netip.AddrPort) string {
 	if one := errors.Unwrap(err); one != nil { // it collects errors, one for each address
 		err = one
 	}
-	return strings.TrimPrefix(err.Error(), "failed to join "+at.String()+": ")
+	why := strings.TrimPrefix(err.Error(), "failed to join "+at.String()+": ")
+	for _, end := range []string{"EOF", "connection reset by peer", "broken pipe"} {
+		if strings.HasSuffix(why, end) {
+			return "it hung up, as an edge of another label does, or what is no edge: " + why
+		}
+	}
+	return why
 }
 
 // noteAbsent notes who could not be joined. While this edge is alone, the log

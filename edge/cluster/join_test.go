@@ -71,7 +71,7 @@ func TestCannotJoin(t *testing.T) {
 	}{
 		{"another key", Config{KeyFiles: []string{keyFile(t, GenerateKey())}}, a.Address().String(), "no installed keys could decrypt", "reason=key from=127.0.0.1:"},
 		{"no key", Config{}, a.Address().String(), "encrypt", "reason=key from=127.0.0.1:"},
-		{"another label", Config{KeyFiles: []string{key}, Label: "x"}, a.Address().String(), "EOF", "reason=label from=127.0.0.1:"},
+		{"another label", Config{KeyFiles: []string{key}, Label: "x"}, a.Address().String(), "it hung up, as an edge of another label does", "reason=label from=127.0.0.1:"},
 		{"nobody there", Config{}, nobody.Address().String(), "connection refused", ""},
 	}
 	for _, x := range tests {
@@ -109,8 +109,14 @@ func TestAbsentPace(t *testing.T) {
 
 func TestWhyNot(t *testing.T) {
 	at := netip.MustParseAddrPort("[2001:db8::1]:7946")
-	if got := whyNot(errors.New("failed to join [2001:db8::1]:7946: EOF"), at); got != "EOF" {
-		t.Error(got)
+	for text, want := range map[string]string{
+		"dial tcp: i/o timeout": "dial tcp: i/o timeout",
+		"EOF":                   "it hung up, as an edge of another label does, or what is no edge: EOF",
+		"read tcp 192.0.2.1:7946: read: connection reset by peer": "it hung up, as an edge of another label does, or what is no edge: read tcp 192.0.2.1:7946: read: connection reset by peer",
+	} {
+		if got := whyNot(errors.New("failed to join [2001:db8::1]:7946: "+text), at); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
