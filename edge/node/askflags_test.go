@@ -27,6 +27,7 @@ func TestAdminFlag(t *testing.T) {
 			Anycast node.AnycastCommand `cmd:""`
 			Cluster node.ClusterCommand `cmd:""`
 			Explain node.ExplainCommand `cmd:""`
+			Ready   node.ReadyCommand   `cmd:""`
 			Upgrade node.UpgradeCommand `cmd:""`
 		}
 		k, err := kong.New(&all, kong.BindTo(t.Context(), (*context.Context)(nil)), kong.BindTo(io.Discard, (*io.Writer)(nil)))
@@ -41,13 +42,16 @@ func TestAdminFlag(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"anycast status": "GET /anycast", "cluster members": "GET /cluster", "explain 192.0.2.1 pub/os": "GET /explain",
-		"upgrade": "POST /upgrade",
+		"upgrade": "POST /upgrade", "ready": "GET /readyz",
 	} {
 		for _, at := range []string{server.URL, server.URL + "/", strings.TrimPrefix(server.URL, "http://")} {
 			t.Setenv("WAYPOST_ADMIN", at)
 			if err := run(strings.Fields(args)...); err != nil || asked != want {
 				t.Errorf("%s at %s: asked %q, %v, want %q", args, at, asked, err, want)
 			}
+		}
+		if args == "ready" { // whom to ask is its argument
+			continue
 		}
 		for _, at := range []string{"9090", "localhost", "https://localhost:9090", "http://localhost"} {
 			err := run(append(strings.Fields(args), "--admin", at)...)

@@ -16,7 +16,7 @@ const readyWithin = 3 * time.Second
 // ReadyCommand is waypost ready, which container engines and programs such as
 // keepalived run where there is no curl.
 type ReadyCommand struct {
-	URL string `arg:"" optional:"" default:"http://127.0.0.1:9090/readyz" help:"Whom to ask: the admin listener of an edge, or a control plane, such as 127.0.0.1:9090 or https://control.example.org. Without a path, the page is /readyz. Default: ${default}."`
+	URL string `arg:"" optional:"" default:"http://127.0.0.1:9090/readyz" env:"WAYPOST_ADMIN" help:"Whom to ask: the admin listener of an edge, or a control plane, such as 127.0.0.1:9090 or https://control.example.org. Without a path, the page is /readyz. Default: ${default}."`
 }
 
 // Run prints what the page says. An answer other than 200 is an error.
