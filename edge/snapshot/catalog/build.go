@@ -193,9 +193,9 @@ func (b *builder) addContinents() {
 		_, again := b.snap.ContinentOverrides[country]
 		switch {
 		case err != nil:
-			b.doc.Problem("continents."+text, "want %s as key, got %q", (*Country)(nil).Want(), text)
+			b.doc.KeyProblem("continents."+text, "want %s as key, got %q", (*Country)(nil).Want(), text)
 		case again:
-			b.doc.Problem("continents."+text, "%s is given twice", country)
+			b.doc.KeyProblem("continents."+text, "%s is given twice", country)
 		}
 		b.snap.ContinentOverrides[country] = b.in.Continents[text].Continent
 	}

@@ -71,9 +71,13 @@ func (d *Doc) Has(key string) bool { return d.lines[key] > 0 }
 // or, where the document does not have it, of the nearest key around it. Nothing
 // is noted if the value could not be decoded: that was noted already.
 func (d *Doc) Problem(key, format string, args ...any) {
-	if d.unread[key] {
-		return
+	if !d.unread[key] {
+		d.KeyProblem(key, format, args...)
 	}
+}
+
+// KeyProblem notes, as Problem does, that key itself is wrong, whatever its value is.
+func (d *Doc) KeyProblem(key, format string, args ...any) {
 	at := key
 	for at != "" && d.lines[at] == 0 {
 		at = at[:max(strings.LastIndexAny(at, ".["), 0)]

@@ -78,6 +78,7 @@ hosts:
 	var got config
 	doc := strict.Decode("bad.yaml", []byte(bad), &got)
 	doc.Problem("every", "want more than nothing, got 0s") // what it is by default: this is no second problem
+	doc.KeyProblem("every", "given by another name, too")
 	doc.Problem("hosts[0].share", "want a share above 0, got %v", 0)
 	want := []string{
 		`bad.yaml:1: name: want text, got a list`,
@@ -89,6 +90,7 @@ hosts:
 		`bad.yaml:8: inner.count: want a whole number that is not negative and fits 8 bits, got "256"`,
 		`bad.yaml:9: inner.on: want true or false, got "maybe"`,
 		`bad.yaml:12: hosts[0].off: unknown key; known here are on, count, share`,
+		`bad.yaml:2: every: given by another name, too`,
 		`bad.yaml:11: hosts[0].share: want a share above 0, got 0`,
 	}
 	if d := cmp.Diff(want, strings.Split(doc.Err().Error(), "\n")); d != "" {
