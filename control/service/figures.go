@@ -14,6 +14,7 @@ import (
 
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
+	"github.com/waypost/waypost/edge/handover"
 )
 
 // AdminConfig is the configuration of the listener for operators.
@@ -122,10 +123,21 @@ func (s *Service) serveAdmin(ctx context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(s.admin); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		if handover.TakenOver(ctx) {
+			server.SetKeepAlivesEnabled(false)
+			handover.Drain(end, s.admin)
+		}
+		_ = server.Close()
+	})
+	err := server.Serve(s.admin)
+	if !stop() {
+		<-ended
+		return nil
 	}
-	return nil
+	return err
 }

@@ -33,6 +33,7 @@ import (
 	"github.com/waypost/waypost/control/registry"
 	"github.com/waypost/waypost/control/store"
 	"github.com/waypost/waypost/control/web"
+	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/snapshot/wire"
 	"github.com/waypost/waypost/edge/snapshot/wire/durable"
 )
@@ -248,6 +249,10 @@ func (s *Service) serve(ctx context.Context) error {
 		defer time.AfterFunc(grace, cut).Stop() // those that wait for news
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
+		if handover.TakenOver(ctx) {
+			server.SetKeepAlivesEnabled(false)
+			handover.Drain(end, s.listener)
+		}
 		if server.Shutdown(end) != nil {
 			_ = server.Close()
 		}
@@ -255,11 +260,9 @@ func (s *Service) serve(ctx context.Context) error {
 	err := server.Serve(s.listener)
 	if !stop() {
 		<-ended
+		return nil
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // grace is how long requests may go on that are being answered when the control

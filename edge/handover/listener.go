@@ -92,6 +92,17 @@ func (l *passing) Close() error {
 	return err
 }
 
+// Drain closes a listener of [Process.ListenPassing] and waits until its
+// connections have moved or ended, or ctx has. It is for servers of net/http that
+// hand over: their Shutdown drops a request that it finds just read. They should
+// not keep connections alive any more: see [net/http.Server.SetKeepAlivesEnabled].
+func Drain(ctx context.Context, l net.Listener) {
+	_ = l.Close()
+	if from, ok := l.(*passing); ok {
+		from.passage.Wait(ctx)
+	}
+}
+
 func (p *Process) takenOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

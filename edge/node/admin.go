@@ -88,18 +88,17 @@ func (n *Node) serveAdmin(ctx context.Context, l net.Listener) error {
 		if handover.TakenOver(ctx) { // whoever asked for that is yet to hear of it
 			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminWithin)
 			defer cancel()
-			_ = server.Shutdown(end)
+			server.SetKeepAlivesEnabled(false)
+			handover.Drain(end, l)
 		}
 		_ = server.Close()
 	})
 	err := server.Serve(l)
 	if !stop() {
 		<-ended
+		return nil
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // adminWithin is how long answers of the admin pages may take once the next
