@@ -10,7 +10,7 @@ import (
 )
 
 func TestAllocs(t *testing.T) {
-	ix, times := many(30, 5)
+	ix, times := many(30)
 	table, client := distance.New(ix, times), berlin.Vec()
 	if n := testing.AllocsPerRun(100, func() {
 		from := table.From(client, index.V6)

@@ -185,8 +185,8 @@ func TestTwin(t *testing.T) {
 	}
 }
 
-// many returns what 1,000 edges measure of 1,000 hosts, five of each, or all.
-func many(edges, perHost int) (*index.Index, []distance.Time) {
+// many returns what edges measure of 1,000 hosts, five of each.
+func many(edges int) (*index.Index, []distance.Time) {
 	c := synth.Small(1)
 	c.Hosts, c.Nearest = 1000, true
 	in := synth.Inputs(c)
@@ -197,7 +197,7 @@ func many(edges, perHost int) (*index.Index, []distance.Time) {
 	}
 	var times []distance.Time
 	for h := range in.Snapshot.Hosts {
-		for range perHost {
+		for range 5 {
 			for _, f := range []index.Family{index.V4, index.V6} {
 				times = append(times, distance.Time{
 					Edge: places[r.IntN(edges)], Host: in.Snapshot.Hosts[h].Name, Family: f, Time: time.Duration(r.IntN(300)) * time.Millisecond,
@@ -209,7 +209,7 @@ func many(edges, perHost int) (*index.Index, []distance.Time) {
 }
 
 func BenchmarkNew(b *testing.B) {
-	ix, times := many(1000, 5)
+	ix, times := many(1000)
 	for b.Loop() {
 		distance.New(ix, times)
 	}
@@ -218,7 +218,7 @@ func BenchmarkNew(b *testing.B) {
 func BenchmarkFrom(b *testing.B) {
 	for _, edges := range []int{30, 1000} {
 		b.Run(map[int]string{30: "30 edges", 1000: "1000 edges"}[edges], func(b *testing.B) {
-			ix, times := many(edges, 5)
+			ix, times := many(edges)
 			table, client := distance.New(ix, times), berlin.Vec()
 			for b.Loop() {
 				table.From(client, index.V4)
@@ -228,7 +228,7 @@ func BenchmarkFrom(b *testing.B) {
 }
 
 func BenchmarkRing(b *testing.B) {
-	ix, times := many(30, 5)
+	ix, times := many(30)
 	from := distance.New(ix, times).From(berlin.Vec(), index.V4)
 	h := uint32(0)
 	for b.Loop() {
