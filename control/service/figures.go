@@ -129,8 +129,7 @@ func (s *Service) serveAdmin(ctx context.Context) error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		if handover.TakenOver(ctx) {
-			server.SetKeepAlivesEnabled(false)
-			handover.Drain(end, s.admin)
+			handover.Drain(end, server, s.admin)
 		}
 		_ = server.Close()
 	})

@@ -250,8 +250,7 @@ func (s *Service) serve(ctx context.Context) error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if handover.TakenOver(ctx) {
-			server.SetKeepAlivesEnabled(false)
-			handover.Drain(end, s.listener)
+			handover.Drain(end, server, s.listener)
 		}
 		if server.Shutdown(end) != nil {
 			_ = server.Close()

@@ -93,10 +93,10 @@ func (l *passing) Close() error {
 }
 
 // Drain closes a listener of [Process.ListenPassing] and waits until its
-// connections have moved or ended, or ctx has. It is for servers of net/http that
-// hand over: their Shutdown drops a request that it finds just read. They should
-// not keep connections alive any more: see [net/http.Server.SetKeepAlivesEnabled].
-func Drain(ctx context.Context, l net.Listener) {
+// connections have moved or ended, or ctx has. It is for an http.Server that hands
+// over, before its Shutdown or Close: both drop a request that was just read.
+func Drain(ctx context.Context, server interface{ SetKeepAlivesEnabled(on bool) }, l net.Listener) {
+	server.SetKeepAlivesEnabled(false)
 	_ = l.Close()
 	if from, ok := l.(*passing); ok {
 		from.passage.Wait(ctx)

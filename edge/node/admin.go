@@ -88,8 +88,7 @@ func (n *Node) serveAdmin(ctx context.Context, l net.Listener) error {
 		if handover.TakenOver(ctx) { // whoever asked for that is yet to hear of it
 			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminWithin)
 			defer cancel()
-			server.SetKeepAlivesEnabled(false)
-			handover.Drain(end, l)
+			handover.Drain(end, server, l)
 		}
 		_ = server.Close()
 	})
