@@ -92,7 +92,7 @@ func under(pkg, root string) bool { return pkg == root || strings.HasPrefix(pkg,
 // TestImportDirection keeps the request path free of what is slow and the two
 // halves of the program apart.
 func TestImportDirection(t *testing.T) {
-	requestPath := []string{"edge/hostset", "edge/index", "edge/match", "edge/pick", "edge/answer"}
+	requestPath := []string{"edge/hostset", "edge/index", "edge/match", "edge/distance", "edge/pick", "edge/answer"}
 	type rule struct{ from, bad, why string }
 	rules := []rule{
 		{"edge", "control", "edges run while control is down"},
