@@ -276,9 +276,9 @@ func (c *council) orders(now time.Time) []vote.Drain {
 	return c.drains.All(now)
 }
 
-// drained reports whether this edge is drained.
-func (c *council) drained(now time.Time) bool {
+// drainedUntil returns until when this edge is drained; zero: it is not.
+func (c *council) drainedUntil() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.drains.Has(now, c.self, true)
+	return c.drains.Until(c.self, true)
 }

@@ -87,8 +87,9 @@ func (c *Cluster) exists(name string, edge bool) error {
 	return err
 }
 
-// Drained reports whether operators drained this edge.
-func (c *Cluster) Drained() bool { return c.council.drained(time.Now()) }
+// DrainedUntil returns when the order ends by which operators drained this edge;
+// zero: there is none.
+func (c *Cluster) DrainedUntil() time.Time { return c.council.drainedUntil() }
 
 // Orders are those in force of which the log has told, by what is drained.
 type orders map[orderedOn]vote.Drain

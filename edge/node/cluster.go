@@ -50,25 +50,16 @@ func (p *peers) cluster() *cluster.Cluster { return p.at.Load() }
 
 // isDrained reports whether operators drained this edge in the cluster.
 func (n *Node) isDrained() bool {
-	if c := n.peers.cluster(); c != nil {
-		return c.Drained()
-	}
-	return time.Now().Before(n.before.DrainedUntil)
+	return time.Now().Before(n.drainedUntil())
 }
 
 // drainedUntil returns when the order ends by which this edge is drained; zero:
 // there is none.
 func (n *Node) drainedUntil() time.Time {
-	c := n.peers.cluster()
-	if c == nil {
-		return n.before.DrainedUntil
+	if c := n.peers.cluster(); c != nil {
+		return c.DrainedUntil()
 	}
-	for _, d := range c.Drains() {
-		if left, err := time.ParseDuration(d.Left); d.Edge && d.Name == n.config.Name && err == nil {
-			return time.Now().Add(left)
-		}
-	}
-	return time.Time{}
+	return n.before.DrainedUntil
 }
 
 // isAlone reports whether no other process of this edge is there.

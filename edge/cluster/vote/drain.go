@@ -107,8 +107,16 @@ func (d *Drains) Merge(now time.Time, what Drain) bool {
 
 // Has reports whether a host or an edge is drained.
 func (d *Drains) Has(now time.Time, name string, edge bool) bool {
-	o, ok := d.orders[drained{edge, name}]
-	return ok && o.on && now.Before(o.ends)
+	return now.Before(d.Until(name, edge))
+}
+
+// Until returns when the order ends by which a host or an edge is drained; zero:
+// there is none.
+func (d *Drains) Until(name string, edge bool) time.Time {
+	if o, ok := d.orders[drained{edge, name}]; ok && o.on {
+		return o.ends
+	}
+	return time.Time{}
 }
 
 // All returns all orders that are remembered, also those that have ended or took
