@@ -123,20 +123,5 @@ func (s *Service) serveAdmin(ctx context.Context) error {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry(), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
-		if handover.TakenOver(ctx) {
-			handover.Drain(end, server, s.admin)
-		}
-		_ = server.Close()
-	})
-	err := server.Serve(s.admin)
-	if !stop() {
-		<-ended
-		return nil
-	}
-	return err
+	return handover.Serve(ctx, server, s.admin, grace)
 }

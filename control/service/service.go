@@ -243,25 +243,8 @@ func (s *Service) serve(ctx context.Context) error {
 		Handler: behind(s.config.TrustedProxies, s.handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		BaseContext: func(net.Listener) context.Context { return base },
 	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		defer time.AfterFunc(grace, cut).Stop() // those that wait for news
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if handover.TakenOver(ctx) {
-			handover.Drain(end, server, s.listener)
-		}
-		if server.Shutdown(end) != nil {
-			_ = server.Close()
-		}
-	})
-	err := server.Serve(s.listener)
-	if !stop() {
-		<-ended
-		return nil
-	}
-	return err
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cut) })() // those that wait for news
+	return handover.Serve(ctx, server, s.listener, 5*time.Second)
 }
 
 // grace is how long requests may go on that are being answered when the control

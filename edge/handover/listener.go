@@ -92,17 +92,6 @@ func (l *passing) Close() error {
 	return err
 }
 
-// Drain closes a listener of [Process.ListenPassing] and waits until its
-// connections have moved or ended, or ctx has. It is for an http.Server that hands
-// over, before its Shutdown or Close: both drop a request that was just read.
-func Drain(ctx context.Context, server interface{ SetKeepAlivesEnabled(on bool) }, l net.Listener) {
-	server.SetKeepAlivesEnabled(false)
-	_ = l.Close()
-	if from, ok := l.(*passing); ok {
-		from.passage.Wait(ctx)
-	}
-}
-
 func (p *Process) takenOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

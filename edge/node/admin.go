@@ -82,26 +82,11 @@ func writePage(w http.ResponseWriter, page any) {
 // serveAdmin serves the pages for operators until ctx ends.
 func (n *Node) serveAdmin(ctx context.Context, l net.Listener) error {
 	server := &http.Server{Handler: n.adminPages(), ReadHeaderTimeout: 10 * time.Second}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		if handover.TakenOver(ctx) { // whoever asked for that is yet to hear of it
-			end, cancel := context.WithTimeout(context.WithoutCancel(ctx), adminWithin)
-			defer cancel()
-			handover.Drain(end, server, l)
-		}
-		_ = server.Close()
-	})
-	err := server.Serve(l)
-	if !stop() {
-		<-ended
-		return nil
-	}
-	return err
+	return handover.Serve(ctx, server, l, adminWithin) // whoever asked for an upgrade is yet to hear of it
 }
 
-// adminWithin is how long answers of the admin pages may take once the next
-// process has taken over.
+// adminWithin is how long answers of the admin pages may take once the edge was
+// told to stop, or the next process has taken over.
 const adminWithin = 2 * time.Second
 
 func (n *Node) readyz(w http.ResponseWriter, _ *http.Request) {
