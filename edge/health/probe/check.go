@@ -87,12 +87,12 @@ func (c *checker) probe(ctx context.Context, p plan, f index.Family) Result {
 // file decides: the first may have been moved away on the master, and then the
 // mirrors that lack it are those that follow.
 func (i *inquiry) pursue(ctx context.Context, p plan) error {
-	err := i.settle(ctx, &question{file: p.file, get: p.ranged})
+	err := i.settle(ctx, newQuestion(p.file, p.ranged))
 	failed, ok := errors.AsType[*failure](err)
 	if !ok || failed.verdict != Missing && failed.verdict != WrongSize || p.other.url == nil {
 		return err
 	}
-	second := i.settle(ctx, &question{file: p.other, get: p.ranged})
+	second := i.settle(ctx, newQuestion(p.other, p.ranged))
 	if second != nil {
 		return fmt.Errorf("%w; %s: %w", err, p.other.url.Path, second)
 	}

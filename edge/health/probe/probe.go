@@ -14,14 +14,17 @@
 //
 //   - GET, for the first kilobyte, where a host refuses HEAD or does not say the
 //     size. What cannot be found to be of the known size is an error page.
+//   - GET, for all of it up to 32 kB, where the body is coded, which was not asked
+//     for, and its size is not the file's. Decoded it has to be; where that cannot
+//     be found out, it must not be HTML in place of another file.
 //   - where a redirect leads, as long as that is the same host: with another path
 //     it may lead to an error page, with https to a bad certificate.
 //   - another file, of another directory, where the first is missing or of
 //     another size: it may have been archived, and the mirrors that lack it first
 //     are the best ones.
 //
-// That is one connection for nearly all probes, and ten at most: for each of the
-// two files HEAD, GET and three redirects, within [Config.Timeout].
+// That is one connection for nearly all probes, and twelve at most: for each of the
+// two files HEAD, GET twice and three redirects, within [Config.Timeout].
 //
 // Every tenth probe, and each that follows a failure until all is well, asks GET
 // at once. What a probe found is a [Verdict].

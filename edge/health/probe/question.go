@@ -29,8 +29,15 @@ type file struct {
 // are at most maxHops redirects, so that there are few.
 type question struct {
 	file
-	get  bool // for the first bytes of a file, not only for the header
-	hops int  // redirects that led here
+	get   bool // for the first bytes of a file, not only for the header
+	whole bool // for all of it, as far as an answer is read
+	page  bool // the file is HTML
+	hops  int  // redirects that led here
+}
+
+// newQuestion returns the first question for a file.
+func newQuestion(f file, get bool) *question {
+	return &question{file: f, get: get, page: isPage(f.url.Path)}
 }
 
 // byGet returns the same question by GET.
@@ -50,7 +57,7 @@ func (q *question) put(conn net.Conn, agent string) (*http.Response, error) {
 	if q.get {
 		r.Method = http.MethodGet
 	}
-	if q.get && q.size > 0 {
+	if q.get && !q.whole && q.size > 0 {
 		r.Header.Set("Range", fmt.Sprintf("bytes=0-%d", min(q.size, sampleBytes)-1))
 	}
 	if err := r.Write(conn); err != nil {
@@ -127,11 +134,10 @@ func (q *question) follow(answer *http.Response) (*question, error) {
 // what comes is counted. Of a part, the whole may be of a size that the server
 // does not know (RFC 9110, section 14.4).
 func (q *question) measure(answer *http.Response) (*question, error) {
-	if c := answer.Header.Get("Content-Encoding"); c != "" && !strings.EqualFold(c, "identity") {
-		return nil, nil // not what was asked for: the sizes are not of the file
-	}
 	size := sizeOf(answer)
 	switch {
+	case isCoded(answer) && size != strconv.FormatInt(q.size, 10):
+		return q.decode(answer)
 	case size == "" && !q.get:
 		return q.byGet(), nil
 	case size == "" && answer.StatusCode != http.StatusPartialContent:
