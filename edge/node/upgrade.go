@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -195,51 +193,4 @@ func (n *Node) upgrade(ctx context.Context, p url.Values) (handover.Successor, e
 type upgraded struct {
 	Old handover.Successor `json:"old"`
 	New handover.Successor `json:"new"`
-}
-
-// UpgradeCommand is waypost upgrade.
-type UpgradeCommand struct {
-	adminFlag
-
-	Within time.Duration `help:"How long the new process may take until it answers." default:"2m"`
-	Force  bool          `help:"Also where the edge looks like one that a container ends with."`
-}
-
-// Run asks a running edge, and prints which process has taken the place of which.
-func (c *UpgradeCommand) Run(ctx context.Context, out io.Writer) error {
-	text, status, err := c.ask(ctx)
-	for range 10 {
-		if err != nil || status != http.StatusServiceUnavailable { // it has just been upgraded
-			break
-		}
-		<-time.After(100 * time.Millisecond)
-		text, status, err = c.ask(ctx)
-	}
-	switch {
-	case err != nil:
-		return err
-	case status != http.StatusOK:
-		return errors.New("the old process goes on: " + strings.TrimSpace(string(text)))
-	}
-	var u upgraded
-	if err = json.Unmarshal(text, &u); err != nil {
-		return fmt.Errorf("reading the answer of %s: %w", c.Admin, err)
-	}
-	_, err = fmt.Fprintf(out, "process %d (%s) has taken the place of %d (%s)\n", u.New.PID, u.New.Version, u.Old.PID, u.Old.Version)
-	return err
-}
-
-// ask asks for an upgrade.
-func (c *UpgradeCommand) ask(ctx context.Context) (text []byte, status int, err error) {
-	q := url.Values{"within": {c.Within.String()}}
-	if c.Force {
-		q.Set("force", "1")
-	}
-	response, err := c.send(ctx, http.MethodPost, "/upgrade", q)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer response.Body.Close() //nolint:errcheck // only read
-	text, err = io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	return text, response.StatusCode, err
 }
