@@ -240,6 +240,15 @@ func (n *Node) otherEdges() (all []anycast.Other) {
 	return all
 }
 
+// listening sends which ports for other edges are open.
+func (m *metrics) listening(s scrape) {
+	const help = "1 while the port for other edges is open; else it may be in use, and is tried again"
+	s.flag("cluster_listening", help, m.n.peers.cluster() != nil, "what", "gossip")
+	if m.n.sharing.Share != nil {
+		s.flag("cluster_listening", help, m.n.sharing.Port() != 0, "what", "share")
+	}
+}
+
 // cluster sends what the cluster counted.
 func (m *metrics) cluster(s scrape) {
 	c := m.n.peers.cluster().Counters()

@@ -22,7 +22,11 @@ func (n *Node) clusterPages(all *http.ServeMux) {
 	mux := http.NewServeMux()
 	there := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n.peers.cluster() == nil {
-			http.Error(w, "the process before has yet to leave the cluster to this one", http.StatusServiceUnavailable)
+			why := "the process before has yet to leave the cluster to this one"
+			if n.isAlone() {
+				why = "the port of cluster.listen is not open yet, the log says why; it is tried again"
+			}
+			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
 		mux.ServeHTTP(w, r)

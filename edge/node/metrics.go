@@ -50,6 +50,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	if m.n.sharing.Share != nil {
 		m.sharing(s)
 	}
+	if m.n.config.Cluster != nil {
+		m.listening(s)
+	}
 	if m.n.peers.cluster() != nil {
 		m.cluster(s)
 	}
