@@ -135,25 +135,6 @@ func until(t *testing.T, within time.Duration, what string, so func() bool) {
 	}
 }
 
-// port returns an address of loopback whose port is free over TCP and UDP.
-func port(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := net.ListenPacket("udp", l.Addr().String())
-		_ = l.Close() // nobody has spoken to it
-		if err == nil {
-			_ = c.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no port is free over both TCP and UDP")
-	return ""
-}
-
 // answers reports whether somebody listens at an address.
 func answers(address string) bool {
 	c, err := net.DialTimeout("tcp", address, time.Second)

@@ -47,7 +47,7 @@ func TestAnycastChanges(t *testing.T) {
 	t.Run("both families over one session, by iBGP", func(t *testing.T) {
 		write(t, s.file("bird.conf"), strings.NewReplacer("local as 64500;", "local as 64512;", "bgp_path.first != 64512 || bgp_path.last != 64512", "bgp_path.len > 0",
 			"import limit 1 action restart;\n    export none; # the edge needs nothing of us\n  };", "import limit 1 action restart; export none;\n  };\n  ipv6 { import filter from_edge; import limit 1 action restart; export none; };").Replace(bird))
-		s.router.run(t, "birdc", "-s", s.file("bird.ctl"), "configure")
+		s.birdc("configure")
 		s.reconfigure("asn: 64500", "asn: 64512", "ttl_security: 1", "ttl_security: 1, both_families: true", "prefixes: [198.18.0.0/24]",
 			"prefixes: [198.18.0.0/24, \"2001:db8:5::/48\"]\n    next_hop: [\"2001:db8::1\"]")
 		eventually(t, "both are there over IPv4", func() bool {
@@ -58,7 +58,7 @@ func TestAnycastChanges(t *testing.T) {
 	})
 	t.Run("another AS", func(t *testing.T) {
 		write(t, s.file("bird.conf"), strings.ReplaceAll(bird, "64512", "64513"))
-		s.router.run(t, "birdc", "-s", s.file("bird.ctl"), "configure")
+		s.birdc("configure")
 		s.reconfigure("asn: 64512, password", "asn: 64500, password", "local_asn: 64512", "local_asn: 64513", ", both_families: true", "",
 			`, "2001:db8:5::/48"]`, "]", "    next_hop: [\"2001:db8::1\"]\n", "")
 		eventually(t, "it is announced by the new AS", func() bool { return strings.Contains(s.route(prefix4), "BGP.as_path: 64513") })

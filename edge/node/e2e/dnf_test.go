@@ -48,7 +48,7 @@ func dnfMirrorlist(t *testing.T, repo string) {
 func dnfRedirect(t *testing.T, repo string) {
 	t.Helper()
 	own, other, third := startMirror(t, repo), startMirror(t, repo), startMirror(t, repo)
-	e := startEdge(t, rpmCatalog(t, repo, own.url, other.url, third.url), "  health: {interval: 1s, timeout: 500ms}\n")
+	e := startEdge(t, rpmCatalog(t, repo, own.url, other.url, third.url), "  health: {interval: 2s, timeout: 2s}\n")
 	newDNF(t, "baseurl=http://"+e.http+"/pub/os/43").install(t, "hello")
 	if own.gets.Load() == 0 || other.gets.Load()+third.gets.Load() > 0 {
 		t.Errorf("requests: %d, %d, %d, want all to the first", own.gets.Load(), other.gets.Load(), third.gets.Load())
@@ -93,7 +93,7 @@ func (d *dnf) install(t *testing.T, packages ...string) {
 	args := []string{
 		"-y", "--installroot=" + d.root, "--releasever=43", "--repo", "test", "--setopt=reposdir=" + d.dir + "/repos",
 		"--setopt=cachedir=" + d.dir + "/cache", "--setopt=logdir=" + d.dir + "/log", "--setopt=persistdir=" + d.dir + "/persist",
-		"--setopt=timeout=10", "install",
+		"--setopt=timeout=60", "install",
 	}
 	run(t, "dnf", append(args, packages...)...)
 	for _, p := range packages {

@@ -116,7 +116,7 @@ func TestKdig(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.ask, func(t *testing.T) {
-			args := append([]string{"@" + host, "-p", port, "+timeout=5", "+retry=0"}, strings.Fields(tt.ask)...)
+			args := append([]string{"@" + host, "-p", port, "+timeout=20", "+retry=0"}, strings.Fields(tt.ask)...)
 			wantAll(t, run(t, "kdig", args...), tt.want...)
 		})
 	}
@@ -126,6 +126,6 @@ func TestKdig(t *testing.T) {
 func (e *edge) dig(t *testing.T, ask string) string {
 	t.Helper()
 	host, port := split(t, e.dns)
-	args := append([]string{"@" + host, "-p", port, "+norecurse", "+tries=1", "+time=5"}, strings.Fields(ask)...)
+	args := append([]string{"@" + host, "-p", port, "+norecurse", "+tries=1", "+time=20"}, strings.Fields(ask)...)
 	return run(t, "dig", args...)
 }

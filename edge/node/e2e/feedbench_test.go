@@ -361,11 +361,6 @@ func readFile(t *testing.T, path string) string {
 	return string(text)
 }
 
-func (b *feedBench) birdc(args ...string) {
-	b.t.Helper()
-	run(b.t, "birdc", append([]string{"-s", b.file("bird.ctl")}, args...)...)
-}
-
 // measureIdle starts the edge and asks it.
 func (b *feedBench) measureIdle() {
 	t := b.t

@@ -85,7 +85,7 @@ func exchange(t *testing.T, conn net.Conn, packet []byte) (answer []byte) {
 	}
 	buf := make([]byte, 65535)
 	for {
-		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := conn.Read(buf)
@@ -133,7 +133,7 @@ func tcpPackets(t *testing.T, addr string) {
 	if _, err = conn.Write(append(append(append([]byte(nil), framed...), framed...), framed...)); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
 	for range 3 {
 		var length [2]byte
 		if _, err = io.ReadFull(conn, length[:]); err != nil {

@@ -40,7 +40,7 @@ remote-control:
 `, host, port, dir, edgeHost, edgePort))
 	startProcess(t, "unbound", "-d", "-p", "-c", config)
 	dig := func(ask string) (string, error) {
-		return try(t, "dig", append([]string{"@" + host, "-p", port, "+tries=1", "+time=5"}, strings.Fields(ask)...)...)
+		return try(t, "dig", append([]string{"@" + host, "-p", port, "+tries=1", "+time=20"}, strings.Fields(ask)...)...)
 	}
 	eventually(t, "unbound answers", func() bool { _, err := dig("hello.m.test TXT"); return err == nil })
 	for ask, want := range map[string][]string{

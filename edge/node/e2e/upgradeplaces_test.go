@@ -60,7 +60,7 @@ func (m *manager) wants(lines ...string) {
 	buf := make([]byte, 4096)
 	var heard []string
 	for {
-		_ = m.messages.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = m.messages.SetReadDeadline(time.Now().Add(time.Minute))
 		n, err := m.messages.Read(buf)
 		if err != nil {
 			m.t.Fatalf("no message with %q, but %q", lines, heard)
@@ -142,8 +142,7 @@ func TestUpgradeUnderSystemd(t *testing.T) {
 func (s *site) changes() string {
 	s.t.Helper()
 	var kept []string
-	text := s.router.run(s.t, "birdc", "-s", s.file("bird.ctl"), "show", "protocols", "all")
-	text += s.router.run(s.t, "birdc", "-s", s.file("bird.ctl"), "show", "route", "where", "source", "=", "RTS_BGP")
+	text := s.birdc("show", "protocols", "all") + s.birdc("show", "route", "where", "source", "=", "RTS_BGP")
 	for line := range strings.Lines(text) {
 		if strings.Contains(line, "Import updates") || strings.Contains(line, "Import withdraws") || strings.Contains(line, "[") || strings.Contains(line, "BGP state") {
 			kept = append(kept, strings.TrimSpace(line))

@@ -15,7 +15,7 @@ func TestZypper(t *testing.T) {
 	need(t, "zypper", "zypper")
 	repo := rpmRepository(t)
 	m := startMirror(t, repo)
-	e := startEdge(t, rpmCatalog(t, repo, deadURL(t), m.url), "  health: {interval: 1s, timeout: 500ms}\n")
+	e := startEdge(t, rpmCatalog(t, repo, deadURL(t), m.url), "  health: {interval: 2s, timeout: 2s}\n")
 	eventually(t, "the dead mirror is found out", func() bool {
 		return e.location(t, "/pub/os/43/x") == m.url+"/43/x"
 	})
