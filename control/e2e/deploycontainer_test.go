@@ -174,7 +174,7 @@ func TestDeployStatic(t *testing.T) {
 				out, _ := command(t, "ip", append([]string{"netns", "exec", network}, args...)...).CombinedOutput() // what it says is looked at
 				return string(out)
 			}
-			until(t, 20*time.Second, "the edge is ready", func() bool {
+			until(t, soon, "the edge is ready", func() bool {
 				if !e.running() {
 					t.Fatalf("it ended:\n%s", e.text())
 				}

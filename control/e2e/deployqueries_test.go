@@ -128,7 +128,7 @@ func TestDeployQueries(t *testing.T) {
 		}
 	})
 	t.Logf("%d queries, %d expressions that have to give something", len(queries), len(waiting))
-	until(t, time.Minute, "everything that is looked at is there", func() bool {
+	until(t, 3*time.Minute, "everything that is looked at is there", func() bool {
 		maps.DeleteFunc(waiting, func(expr, where string) bool { return len(b.ask(t, where, expr)) > 0 })
 		return len(waiting) == 0
 	})
@@ -197,7 +197,7 @@ func (p *plane) wholeEdge(t *testing.T, admin string) {
   admin: {listen: "ADMIN"}
 `), dir, "edge.yaml")
 	start(t, waypost, "run", "-c", config)
-	until(t, 20*time.Second, "the edge is ready", func() bool { return status("http://"+admin+"/readyz") == http.StatusOK })
+	until(t, soon, "the edge is ready", func() bool { return status("http://"+admin+"/readyz") == http.StatusOK })
 	router := file(t, strings.NewReplacer("BGP", bgp, "BMP", bmpPort).Replace(`
 [global.config]
   as = 64500
@@ -222,7 +222,7 @@ func (p *plane) wholeEdge(t *testing.T, admin string) {
 	api := port(t)
 	start(t, "gobgpd", "-f", router, "--api-hosts", api, "--pprof-disable")
 	_, apiPort, _ := strings.Cut(api, ":")
-	until(t, 20*time.Second, "the router takes a route", func() bool {
+	until(t, soon, "the router takes a route", func() bool {
 		return command(t, "gobgp", "-p", apiPort, "global", "rib", "add", "-a", "ipv4", "53.0.0.0/8", "aspath", "64500 3320").Run() == nil
 	})
 }
@@ -240,7 +240,7 @@ func startPrometheus(t *testing.T, edge, control string) *prometheus {
 	file(t, deployed(t, "prometheus", "waypost.rules.yml"), dir, "waypost.rules.yml")
 	start(t, "prometheus", "--config.file="+file(t, config, dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+b.address, "--log.level=warn")
-	until(t, 20*time.Second, "Prometheus is ready", func() bool { return status("http://"+b.address+"/-/ready") == http.StatusOK })
+	until(t, soon, "Prometheus is ready", func() bool { return status("http://"+b.address+"/-/ready") == http.StatusOK })
 	return b
 }
 

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/waypost/waypost/control/internal/needs"
 )
@@ -43,7 +42,7 @@ func TestDeploySyscalls(t *testing.T) {
 			}
 			trace := filepath.Join(t.TempDir(), "trace")
 			e := start(t, "strace", "-f", "-qq", "-o", trace, waypost, "run", "-c", half.config)
-			until(t, 30*time.Second, "it is ready", func() bool { return status(half.ready) == http.StatusOK })
+			until(t, soon, "it is ready", func() bool { return status(half.ready) == http.StatusOK })
 			_ = status("http://" + at["http"] + "/pub/os/43/iso/disc.iso")
 			pid, err := strconv.Atoi(regexp.MustCompile(`^\d+`).FindString(word(t, trace))) // the first line is of the process itself
 			if err == nil {
@@ -52,7 +51,7 @@ func TestDeploySyscalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			until(t, 20*time.Second, "it has ended", func() bool { return !e.running() })
+			until(t, soon, "it has ended", func() bool { return !e.running() })
 			text, err := os.ReadFile(trace)
 			if err != nil {
 				t.Fatal(err)

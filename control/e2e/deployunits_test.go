@@ -92,10 +92,10 @@ func TestDeploySockets(t *testing.T) {
 			e := start(t, "systemd-socket-activate", args...)
 			host, dns, _ := strings.Cut(at["dns"], ":")
 			ask := func(transport string) string {
-				out, _ := command(t, "dig", "@"+host, "-p", dns, "m.test", "A", "+short", "+tries=1", "+time=1", transport).Output()
+				out, _ := command(t, "dig", "@"+host, "-p", dns, "m.test", "A", "+short", "+tries=1", "+time=5", transport).Output()
 				return string(out)
 			}
-			until(t, 20*time.Second, "the edge answers, which systemd starts at the first packet or connection", func() bool {
+			until(t, soon, "the edge answers, which systemd starts at the first packet or connection", func() bool {
 				return strings.Contains(ask("+notcp"), "192.0.2.7") || answers(at["http"]) && status("http://"+at["admin"]+"/readyz") == http.StatusOK
 			})
 			wantText(t, ask("+tcp"), "192.0.2.7")
@@ -127,7 +127,7 @@ func TestDeployNotify(t *testing.T) {
 			for _, want := range []string{"READY=1", "STOPPING=1"} {
 				said := make([]byte, 4096)
 				for !strings.Contains(string(said), want) {
-					n, err := 0, systemd.SetReadDeadline(time.Now().Add(20*time.Second))
+					n, err := 0, systemd.SetReadDeadline(time.Now().Add(time.Minute))
 					if err == nil {
 						n, err = systemd.Read(said[:cap(said)])
 					}

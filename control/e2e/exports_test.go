@@ -139,14 +139,14 @@ func (r redirector) start(t *testing.T, p *plane) (address string) {
 		args[i] = fill.Replace(a)
 	}
 	start(t, r.program, args...)
-	until(t, 20*time.Second, r.program+" answers", func() bool { return answers(address) })
+	until(t, soon, r.program+" answers", func() bool { return answers(address) })
 	return address
 }
 
 // wantLocation wants a redirect to one of some URLs; a parameter may stay.
 func wantLocation(t *testing.T, address, path string, urls ...string) {
 	t.Helper()
-	direct := http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	direct := http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := direct.Get("http://" + address + path)
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +180,7 @@ func TestSnapshotDiff(t *testing.T) {
 	p.host(t, "new", []string{"http://new.test/os"})
 	file(t, "another disc", p.master, "44/iso/disc.iso")
 	p.scan(t)
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 	p.settled(t)
 	there := diff(before, now)
 	wantText(t, there, "+ host s/new", "~ host s/m: ", "country", "+ directory pub/os/44/iso", "+ file pub/os/44/iso/disc.iso")

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/waypost/waypost/control/internal/needs"
 )
@@ -31,7 +30,7 @@ func TestFTP(t *testing.T) {
 	// metadata of the same size and time may be other metadata: FTP lists no hashes
 	wantText(t, p.ctl(t, "jobs", "crawl", "s/whole os"), "ok by ftp: 3 held, 0 lacked, 1 unknown")
 	wantText(t, p.ctl(t, "jobs", "crawl", "s/half os"), "ok by ftp: 2 held, 1 lacked, 1 unknown")
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 	e := p.edge(t)
 	until(t, soon, "who asks for FTP gets it", func() bool {
 		return contains(e.body("/mirrorlist?repo=os-43&arch=x86_64&protocol=ftp", outside), whole+"/43")
@@ -48,6 +47,6 @@ func serveFTP(t *testing.T, dir string) (url string) {
 	config := file(t, fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nlisten_port=%s\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\n"+
 		"anon_root=%s\nsecure_chroot_dir=%s\nseccomp_sandbox=NO\nxferlog_enable=NO\n", address[len("127.0.0.1:"):], dir, work), work, "vsftpd.conf")
 	start(t, "vsftpd", config)
-	until(t, 10*time.Second, "vsftpd answers", func() bool { return answers(address) })
+	until(t, soon, "vsftpd answers", func() bool { return answers(address) })
 	return "ftp://" + address
 }

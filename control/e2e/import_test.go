@@ -65,7 +65,7 @@ func TestImportMirrorManagerDB(t *testing.T) {
 	config := filepath.Join(p.dir, "control.yaml")
 	wantText(t, output(t, waypost, "import", "mirrormanager-db", from, "-c", config), `host.name: "a/b" is named "a-b"`)
 	p.ctl(t, "override", "set", "--new", "test", "netblock=198.51.100.0/24", "country=DE")
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 	e := p.edge(t)
 	const german = "198.51.100.1" // the mirror is for such alone
 	const at = "https://de1.example.org/fedora/43"

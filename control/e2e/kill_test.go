@@ -58,11 +58,11 @@ func TestKill(t *testing.T) {
 		wantText(t, hosts, fmt.Sprintf("s/h%d", i))
 	}
 	p.ctl(t, "host", "set", "s/m", "user_active=false")
-	until(t, 30*time.Second, "what is changed afterwards gets to the edge", func() bool {
+	until(t, soon, "what is changed afterwards gets to the edge", func() bool {
 		code := e.status(disc, outside)
 		return code == http.StatusNotFound || code == http.StatusServiceUnavailable
 	})
-	wantText(t, p.ctl(t, "scan", "os", "--wait", "40s"), "done")
+	wantText(t, p.ctl(t, "scan", "os", "--wait", "2m"), "done")
 }
 
 // load asks the edge again and again until stop, which tells how often and with
@@ -125,7 +125,7 @@ func TestTwoPlanes(t *testing.T) {
 	victim.process.kill()
 	slow.open()
 	e := heir.edge(t)
-	until(t, 40*time.Second, "the other has crawled", func() bool { return e.sends(disc, outside, m.url) })
+	until(t, 2*time.Minute, "the other has crawled", func() bool { return e.sends(disc, outside, m.url) })
 	decode(t, heir.ctl(t, "--json", "jobs", "crawl", "s/m os"), &jobs)
 	if j := jobs.Jobs[0]; j.State != "done" || !heir.does(j) || j.Attempt != 2 {
 		t.Errorf("want the job done by the other at the second attempt, got %+v", j)

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // A mirror is a copy of the master with a web server.
@@ -58,7 +57,7 @@ http {
 }
 `, user, work, address, dir), work, "nginx.conf")
 	d := start(t, "nginx", "-c", config, "-p", work, "-e", "stderr")
-	until(t, 10*time.Second, "nginx answers", func() bool { return answers(address) })
+	until(t, soon, "nginx answers", func() bool { return answers(address) })
 	return &mirror{dir, "http://" + address, d.kill}
 }
 
@@ -73,6 +72,6 @@ func serveRsync(t *testing.T, dir string) (url string) {
 	config := file(t, user+fmt.Sprintf("use chroot = no\n[os]\npath = %s\nread only = yes\n", dir), work, "rsyncd.conf")
 	start(t, "rsync", "--daemon", "--no-detach", "--config="+config, "--address=127.0.0.1", "--port="+address[len("127.0.0.1:"):],
 		"--log-file="+filepath.Join(work, "log"))
-	until(t, 10*time.Second, "rsync answers", func() bool { return answers(address) })
+	until(t, soon, "rsync answers", func() bool { return answers(address) })
 	return "rsync://" + address + "/os"
 }

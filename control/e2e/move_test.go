@@ -31,7 +31,7 @@ func TestMove(t *testing.T) {
 	m := serve(t, copyTree(t, master), nil)
 	p.host(t, "m", []string{m.url})
 	p.crawl(t, "m")
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 	e := p.edge(t)
 	const query = "?repo=r-44&arch=x86_64"
 	leads := func(dir string) func() bool {

@@ -34,7 +34,7 @@ func TestOlderMetadata(t *testing.T) {
 	p.host(t, "whole", []string{whole.url})
 	p.host(t, "stale", []string{stale.url}, "bandwidth=100000") // it would be drawn first
 	p.crawl(t, "whole", "stale")
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 
 	e := p.edge(t)
 	const query = "/metalink?repo=os-43&arch=x86_64"

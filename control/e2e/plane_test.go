@@ -72,7 +72,7 @@ func (p *plane) configure(t *testing.T, more string) {
 func (p *plane) start(t *testing.T) {
 	t.Helper()
 	p.process = start(t, waypost, "run", "-c", filepath.Join(p.dir, "control.yaml"))
-	until(t, 20*time.Second, "the control plane answers", func() bool {
+	until(t, soon, "the control plane answers", func() bool {
 		if !p.process.running() {
 			t.Fatalf("the control plane ended:\n%s", p.process.text())
 		}
@@ -103,12 +103,12 @@ func (p *plane) host(t *testing.T, name string, urls []string, fields ...string)
 }
 
 // scan and crawl do so, and wait until it is done.
-func (p *plane) scan(t *testing.T) { t.Helper(); p.ctl(t, "scan", "os", "--wait", "30s") }
+func (p *plane) scan(t *testing.T) { t.Helper(); p.ctl(t, "scan", "os", "--wait", "2m") }
 
 func (p *plane) crawl(t *testing.T, hosts ...string) {
 	t.Helper()
 	for _, host := range hosts {
-		p.ctl(t, "crawl", "s/"+host, "--wait", "30s")
+		p.ctl(t, "crawl", "s/"+host, "--wait", "2m")
 	}
 }
 
@@ -128,11 +128,11 @@ func (p *plane) version(t *testing.T) uint64 {
 func (p *plane) settled(t *testing.T) (version uint64) {
 	t.Helper()
 	since := time.Now()
-	until(t, 20*time.Second, "publishing settles", func() bool {
+	until(t, soon, "publishing settles", func() bool {
 		if v := p.version(t); v != version {
 			version, since = v, time.Now()
 		}
-		return version != 0 && time.Since(since) > 3*time.Second
+		return version != 0 && time.Since(since) > 5*time.Second
 	})
 	return version
 }
@@ -187,7 +187,7 @@ func (p *plane) edgeWith(t *testing.T, more string) *edge {
 func (e *edge) start(t *testing.T) {
 	t.Helper()
 	e.process = start(t, waypost, "run", "-c", filepath.Join(e.dir, "edge.yaml"))
-	until(t, 20*time.Second, "the edge answers", func() bool {
+	until(t, soon, "the edge answers", func() bool {
 		if !e.process.running() {
 			t.Fatalf("the edge ended:\n%s", e.process.text())
 		}
@@ -206,7 +206,7 @@ func (e *edge) ask(path, client string) (status int, location, body string, err 
 	}
 	request.Header.Set("X-Forwarded-For", client)
 	direct := http.Client{
-		Timeout:       5 * time.Second,
+		Timeout:       20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	response, err := direct.Do(request)
@@ -275,7 +275,7 @@ func (e *edge) lists(repository, client string, all, none []string) bool {
 
 // status returns the status of an answer to GET, 0 for none.
 func status(url string) int {
-	client := http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: 20 * time.Second}
 	response, err := client.Get(url)
 	if err != nil {
 		return 0

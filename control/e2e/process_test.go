@@ -19,10 +19,10 @@ import (
 // waypost is the binary that make e2e builds.
 const waypost = "../../bin/waypost"
 
-// command prepares a program that ends with the test, or after a minute.
+// command prepares a program that ends with the test, or after three minutes.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = environment()

@@ -71,7 +71,7 @@ call=$(mktemp -p "$(dirname "$1")")
   bzip2 <"$1" | base64 --wrap=0 | tr '+/' '-_'
   printf "</string></value>\n</param>\n</params>\n</methodCall>\n"
 } >"$call"
-curl --silent --show-error --max-time 20 -H "Expect:" -H "Content-Type: text/xml" --data "@$call" "$2"
+curl --silent --show-error --max-time 60 -H "Expect:" -H "Content-Type: text/xml" --data "@$call" "$2"
 `
 
 // checkin sends a submission and returns the answer.

@@ -32,7 +32,7 @@ func TestRollback(t *testing.T) {
 
 	p.ctl(t, "host", "set", "s/a", "user_active=false")
 	wantSent(t, e, disc, b.url)
-	p.ctl(t, "rollback", strconv.FormatUint(old, 10), "--wait", "20s")
+	p.ctl(t, "rollback", strconv.FormatUint(old, 10), "--wait", "2m")
 	wantSent(t, e, disc, a.url, b.url)
 	p.ctl(t, "host", "set", "s/b", "bandwidth=1000") // a change publishes nothing now
 	held := p.version(t)
@@ -41,7 +41,7 @@ func TestRollback(t *testing.T) {
 		t.Errorf("version %d was published over the roll-back, %d", now, held)
 	}
 	wantSent(t, e, disc, a.url, b.url)
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 	wantSent(t, e, disc, b.url)
 }
 
@@ -53,8 +53,8 @@ func TestLongPoll(t *testing.T) {
 	p.settled(t)
 	<-time.After(34 * time.Second)
 	p.ctl(t, "host", "set", "s/a", "user_active=false")
-	p.ctl(t, "publish", "--wait", "20s")
-	until(t, 3*time.Second, "the edge has the news", func() bool { return e.sends(disc, outside, b.url) })
+	p.ctl(t, "publish", "--wait", "2m")
+	until(t, 10*time.Second, "the edge has the news", func() bool { return e.sends(disc, outside, b.url) })
 	if text := e.process.text(); strings.Contains(text, "level=ERROR") || strings.Contains(text, "level=WARN") {
 		t.Error("the edge complains")
 	}

@@ -16,7 +16,7 @@ import (
 const (
 	repomd = "/pub/os/43/repodata/repomd.xml"
 	disc   = "/pub/os/43/iso/disc.iso"
-	soon   = 15 * time.Second // publishing, and the edge's long poll
+	soon   = time.Minute // publishing, and the edge's long poll: some seconds; the rest is for a slow machine
 )
 
 // TestWholeWay registers mirrors, scans, crawls and publishes; clients get
@@ -53,7 +53,7 @@ func TestWholeWay(t *testing.T) {
 	p.host(t, "stale", []string{stale.url})
 	p.host(t, "private", []string{"http://private.test/os"}, "private=true", "netblocks=192.0.2.0/24")
 	p.crawl(t, "whole", "other", "half", "stale")
-	p.ctl(t, "publish", "--wait", "20s")
+	p.ctl(t, "publish", "--wait", "2m")
 	wantText(t, p.ctl(t, "jobs", "crawl", "s/whole os"), "ok by rsync", "0 lacked, 0 unknown")
 	wantText(t, p.ctl(t, "jobs", "crawl", "s/other os"), "ok by http", "0 lacked, 0 unknown")
 
@@ -145,7 +145,7 @@ func dnfInstall(t *testing.T, e *edge, packages ...string) {
 	dir := t.TempDir()
 	file(t, "[os]\nname=os\nmetalink=http://"+e.address+"/metalink?repo=os-43&arch=x86_64\ngpgcheck=0\n", dir, "repos/os.repo")
 	file(t, "", dir, "log/dnf.log")
-	args := []string{"-y", "--installroot=" + dir + "/root", "--releasever=43", "--setopt=timeout=10"}
+	args := []string{"-y", "--installroot=" + dir + "/root", "--releasever=43", "--setopt=timeout=60"}
 	for option, folder := range map[string]string{"reposdir": "repos", "cachedir": "cache", "logdir": "log", "persistdir": "persist"} {
 		args = append(args, "--setopt="+option+"="+filepath.Join(dir, folder))
 	}
