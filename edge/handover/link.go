@@ -73,13 +73,14 @@ func (l *link) send(kind byte, payload []byte, fds ...int) error {
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	if err := l.conn.SetWriteDeadline(time.Now().Add(sendWithin)); err != nil {
+	deadline := time.Now().Add(sendWithin)
+	if err := l.conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
 	message := append([]byte{kind}, payload...)
 	for {
 		_, _, err := l.conn.WriteMsgUnix(message, rights, nil)
-		if !errors.Is(err, unix.ETOOMANYREFS) { // so many connections are on their way
+		if !errors.Is(err, unix.ETOOMANYREFS) || time.Now().After(deadline) { // so many connections are on their way
 			return err
 		}
 		<-time.After(time.Millisecond)

@@ -108,7 +108,7 @@ func TestPassage(t *testing.T) {
 	after(1)
 	ask(half, inHalf, "c\n", "new c")
 	servers.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if open := g.Wait(ctx); open > 0 || g.moved.Load() != 4 || g.lost.Load() != 0 {
 		t.Errorf("%d are open, %d moved, %d are lost", open, g.moved.Load(), g.lost.Load())

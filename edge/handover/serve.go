@@ -2,6 +2,7 @@ package handover
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -10,7 +11,7 @@ import (
 
 // Serve serves until ctx ends, and then for the time within at most: connections
 // of [Process.ListenPassing] move to the next process if there is one, else
-// requests are answered that have come. It returns nil once ctx has ended, and what
+// requests that have come are answered. It returns nil once ctx has ended, and what
 // stopped the server before. It takes server.ConnState for itself.
 func Serve(ctx context.Context, server *http.Server, l net.Listener, within time.Duration) error {
 	unused := &unused{}
@@ -20,9 +21,8 @@ func Serve(ctx context.Context, server *http.Server, l net.Listener, within time
 		defer close(ended)
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 		defer cancel()
-		if TakenOver(ctx) {
-			drain(end, server, l)
-		} else {
+		drain(end, server, l)
+		if !TakenOver(ctx) {
 			unused.close()
 		}
 		if server.Shutdown(end) != nil {
@@ -34,19 +34,26 @@ func Serve(ctx context.Context, server *http.Server, l net.Listener, within time
 		<-ended
 		return nil
 	}
-	return err
+	return errors.Join(err, server.Close())
 }
 
-// drain closes a listener and waits until its connections have moved or ended, or
-// ctx has. It comes before Shutdown and Close of a server that hands over: both
-// drop a request that was just read.
+// drain closes a listener and waits until requests that have come are read and, of
+// a passing one, connections have moved or ended; or ctx has. It comes before
+// Shutdown and Close: both drop a request that was just read.
 func drain(ctx context.Context, server *http.Server, l net.Listener) {
-	server.SetKeepAlivesEnabled(false)
-	_ = l.Close()
-	if from, ok := l.(*passing); ok {
+	_ = l.Close() // unused connections begin to move
+	select {
+	case <-time.After(moment):
+	case <-ctx.Done():
+	}
+	server.SetKeepAlivesEnabled(false) // closes idle connections, and those unused for long
+	if from, ok := l.(*passing); ok && TakenOver(ctx) {
 		from.passage.Wait(ctx)
 	}
 }
+
+// moment is how long it takes at most to read what has come.
+const moment = 50 * time.Millisecond
 
 // unused holds the connections that no request has come by. Clients open some in
 // advance, and use others first. Shutdown waits five seconds for each; like those

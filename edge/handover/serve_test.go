@@ -95,3 +95,29 @@ func TestServeFails(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// A request that has come is answered, though the server was told to stop in the
+// same moment.
+func TestServeAnswersWhatCame(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			l := &pipes{make(chan net.Conn), make(chan struct{})}
+			ctx, stop := context.WithCancel(t.Context())
+			server := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}
+			ended := make(chan error)
+			go func() { ended <- Serve(ctx, server, l, time.Second) }()
+			asked, from := net.Pipe()
+			l.conns <- from
+			go func() {
+				_, _ = io.WriteString(asked, "GET / HTTP/1.1\r\nHost: waypost\r\n\r\n")
+				stop()
+			}()
+			if line, err := bufio.NewReader(asked).ReadString('\n'); err != nil {
+				t.Errorf("%q, %v", line, err)
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
