@@ -41,6 +41,7 @@ type queue struct {
 	waiting map[subject]*piece
 	takes   int
 	lines   [2][][]*piece // urgent, and the rest; each by how often it was told. A piece that is not waiting any more has no meaning
+	past    int           // how many pieces may be in lines that have no meaning
 }
 
 // restFirst is of how many messages there is one that begins with the rest.
@@ -103,9 +104,23 @@ func (q *queue) push(p *piece) {
 			older.report, older.drain = p.report, p.drain
 			return
 		}
+		q.past++
 	}
 	q.waiting[p.subject] = p
-	q.line(p)
+	if q.line(p); q.past > len(q.waiting) {
+		q.sweep()
+	}
+}
+
+// sweep takes out of the lines what is not waiting any more: where there is always
+// more news than room, their fronts are never reached. The caller holds the mutex.
+func (q *queue) sweep() {
+	q.past = 0
+	for _, lines := range q.lines {
+		for told := range lines {
+			lines[told] = slices.DeleteFunc(lines[told], func(p *piece) bool { return q.waiting[p.subject] != p })
+		}
+	}
 }
 
 // line puts a piece at the end of its line. The caller holds the mutex.

@@ -163,3 +163,26 @@ func TestQueueAlone(t *testing.T) {
 		t.Errorf("%d subjects in %d places", subjects, lines)
 	}
 }
+
+// TestMoreThanRoom: where there is always more news than messages have room for, the
+// queue holds no more than what waits, and as much again.
+func TestMoreThanRoom(t *testing.T) {
+	q := newQueue(func() int { return 30 })
+	for i := range 3000 {
+		var b bulletin
+		for j := range 40 {
+			b.urgent = append(b.urgent, said(fmt.Sprint((40*i+j)%1200), uint64(i+1), vote.Failing))
+		}
+		q.add(&b)
+		for range 3 {
+			q.take(1300)
+		}
+	}
+	held := 0
+	for _, line := range slices.Concat(q.lines[0], q.lines[1]) {
+		held += len(line)
+	}
+	if held > 2*q.len()+1 {
+		t.Errorf("%d pieces are held, of which %d wait", held, q.len())
+	}
+}
