@@ -50,8 +50,10 @@ type Engine struct {
 	// set before the first Swap. Nil: nobody measures them.
 	Distances func(*index.Index) *distance.Table
 
-	view atomic.Pointer[View]
-	swap sync.Mutex // held while a new view is made; readers never take it
+	// Readers take neither mutex. Distances can take long to make; health does not wait for them.
+	view     atomic.Pointer[View]
+	distance sync.Mutex // held while distances are made and put in use; locked before swap
+	swap     sync.Mutex // held while a new view is made
 }
 
 // View returns the view in use, nil before the first [Engine.Swap]. Take it
@@ -62,6 +64,8 @@ func (e *Engine) View() *View { return e.view.Load() }
 // state, unless it is nil, is asked for.
 func (e *Engine) Swap(ix *index.Index, state func(*index.Index) *health.State) {
 	v := &View{Index: ix}
+	e.distance.Lock()
+	defer e.distance.Unlock()
 	if e.Distances != nil {
 		v.Distances = e.Distances(ix)
 	}
@@ -88,28 +92,21 @@ func (e *Engine) SetHealth(state func(*index.Index) *health.State) {
 	}
 }
 
-// UpdateDistances asks for the distances of the index in use anew, and again if
-// another index comes into use meanwhile: its own may be older. That can take
-// long; answers and health do not wait. It does nothing before the first Swap.
+// UpdateDistances asks for the distances of the index in use anew. It does nothing
+// before the first Swap.
 func (e *Engine) UpdateDistances() {
-	if e.Distances == nil {
+	e.distance.Lock()
+	defer e.distance.Unlock()
+	v := e.View()
+	if v == nil || e.Distances == nil {
 		return
 	}
-	for v := e.View(); v != nil && !e.setDistances(v.Index, e.Distances(v.Index)); v = e.View() {
-	}
-}
-
-// setDistances puts distances in use, unless the index is another one now.
-func (e *Engine) setDistances(ix *index.Index, table *distance.Table) bool {
+	table := e.Distances(v.Index)
 	e.swap.Lock()
 	defer e.swap.Unlock()
-	next := *e.View()
-	if next.Index != ix {
-		return false
-	}
+	next := *e.View() // its health may be newer
 	next.Distances = table
 	e.view.Store(&next)
-	return true
 }
 
 // A Query is what a mouth asks.

@@ -2,8 +2,10 @@ package answer_test
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,26 +130,44 @@ func TestUpdateDistances(t *testing.T) {
 	}
 }
 
-// TestUpdateBesideSwap: an index that comes into use while distances are made
-// does not stay with those of before.
+// TestUpdateBesideSwap: whichever comes first, of distances that change and an index
+// that does, both are in use at last.
 func TestUpdateBesideSwap(t *testing.T) {
-	var e answer.Engine
-	newest := &distance.Table{}
-	tables := []*distance.Table{{}, {}, newest, newest} // of the first Swap, of the second, of the update, of its second try
-	e.Distances = func(*index.Index) *distance.Table {
-		table := tables[0]
-		tables = tables[1:]
-		return table
-	}
-	e.Swap(nearPolicy(), nil)
-	once := e.Distances
-	e.Distances = func(ix *index.Index) *distance.Table {
-		e.Distances = once
+	for _, first := range []string{"swap", "update"} {
+		var e answer.Engine
+		before, newest := &distance.Table{}, &distance.Table{}
+		var beside sync.WaitGroup
+		var changed, second atomic.Bool
+		ix := nearPolicy()
+		e.Distances = func(*index.Index) *distance.Table {
+			answer := before
+			if changed.Load() {
+				answer = newest
+			}
+			if second.CompareAndSwap(true, false) { // these are of before; now the other comes
+				beside.Go(func() {
+					if changed.Store(true); first == "swap" {
+						e.UpdateDistances()
+					} else {
+						e.Swap(ix, nil)
+					}
+				})
+				for range 100 {
+					runtime.Gosched()
+				}
+			}
+			return answer
+		}
 		e.Swap(nearPolicy(), nil)
-		return once(ix)
-	}
-	if e.UpdateDistances(); e.View().Distances != newest {
-		t.Error("the distances of before are in use")
+		second.Store(true)
+		if first == "swap" {
+			e.Swap(ix, nil)
+		} else {
+			e.UpdateDistances()
+		}
+		if beside.Wait(); e.View().Index != ix || e.View().Distances != newest {
+			t.Errorf("%s first: what was before is in use", first)
+		}
 	}
 }
 
