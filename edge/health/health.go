@@ -1,6 +1,6 @@
 // Package health is which hosts are down, as a value that is swapped: one bit
-// for each host, scheme and address family. Probes make it (edge/health/probe),
-// and later the votes of a cluster; edge/answer reads it beside the index, so
+// for each host, scheme and address family. Probes (edge/health/probe) or the votes
+// of a cluster (edge/cluster) make it; edge/answer reads it beside the index, so
 // that a mirror going down rebuilds nothing.
 package health
 
@@ -12,8 +12,7 @@ import (
 // A State says which hosts of one index are down. The zero value, like nil,
 // says that none is. It is immutable once it is in use.
 type State struct {
-	http  [index.V6 + 1]hostset.Set // by family
-	https [index.V6 + 1]hostset.Set
+	down [Kinds]hostset.Set
 }
 
 // A Target is what is up or down: one scheme of one host over one family.
@@ -28,8 +27,8 @@ type Target struct {
 func New(ix *index.Index, down []Target) *State {
 	numbers := ix.Numbers()
 	s := &State{}
-	for _, f := range []index.Family{index.V4, index.V6} {
-		s.http[f], s.https[f] = hostset.Make(ix.Hosts()), hostset.Make(ix.Hosts())
+	for k := range s.down {
+		s.down[k] = hostset.Make(ix.Hosts())
 	}
 	for _, t := range down {
 		set := s.set(t.Scheme, t.Family)
@@ -40,17 +39,13 @@ func New(ix *index.Index, down []Target) *State {
 	return s
 }
 
-// set returns the hosts that are down by one scheme over one family.
+// set returns the hosts that are down by one scheme over one family; nil where
+// nobody probes it.
 func (s *State) set(scheme index.Schemes, f index.Family) hostset.Set {
-	switch {
-	case s == nil || f == 0:
+	if s == nil || f == 0 || scheme&(index.HTTP|index.HTTPS) == 0 {
 		return nil
-	case scheme == index.HTTP:
-		return s.http[f]
-	case scheme == index.HTTPS:
-		return s.https[f]
 	}
-	return nil
+	return s.down[KindOf(scheme, f)]
 }
 
 // Down reports whether a host is down by one scheme over one family.
