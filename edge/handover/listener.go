@@ -45,17 +45,13 @@ func (p *Process) ListenPassing(ctx context.Context, network, address string) (n
 // accept accepts until the listener is closed. What it has in hand then moves.
 func (l *passing) accept() {
 	for {
-		c, err := l.Listener.Accept()
-		a := accepted{err: err}
-		if err == nil {
-			a.conn = l.passage.conn(c)
-		}
+		c, err := l.passage.take(l.Listener.Accept)
 		select {
-		case l.accepted <- a:
+		case l.accepted <- accepted{c, err}:
 		case <-l.done:
-			if a.conn != nil {
-				a.conn.leaves.Store(l.passage.process.takenOver())
-				_ = a.conn.Close()
+			if c != nil {
+				c.leaves.Store(l.passage.process.takenOver())
+				_ = c.Close()
 			}
 		}
 		if errors.Is(err, net.ErrClosed) {

@@ -27,7 +27,8 @@ type Passage struct {
 
 	mu    sync.Mutex         // taken for each connection, not for each request
 	conns map[*Conn]struct{} // guarded by mu: those that are open
-	empty chan struct{}      // guarded by mu: closed when no connection is open any more; nil: nobody waits
+	takes int                // guarded by mu: goroutines that wait for another one, and may have it in hand
+	empty chan struct{}      // guarded by mu: closed when nothing is open or taken any more; nil: nobody waits
 }
 
 // Passage returns the passage for connections of a kind, such as http: only a
@@ -89,34 +90,68 @@ type passageListener struct {
 
 // Accept implements [net.Listener].
 func (l passageListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
+	c, err := l.passage.take(l.Listener.Accept)
 	if err != nil {
 		return nil, err
 	}
-	return l.passage.conn(c), nil
+	return c, nil
 }
 
 // Next waits for a connection of the process before. ok is false once ctx has
 // ended.
 func (g *Passage) Next(ctx context.Context) (c *Conn, ok bool) {
-	select {
-	case from := <-g.arrivals:
-		return g.conn(from), true
-	case <-ctx.Done():
-		return nil, false
+	c, err := g.take(func() (net.Conn, error) {
+		select {
+		case from := <-g.arrivals:
+			return from, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	})
+	return c, err == nil
+}
+
+// take waits for a connection by a function. Whoever waits for the end of all
+// waits for that, too: a connection may have come in the moment in which the
+// listener was closed, and nobody has heard of it yet.
+func (g *Passage) take(wait func() (net.Conn, error)) (c *Conn, err error) {
+	g.mu.Lock()
+	g.takes++
+	g.mu.Unlock()
+	from, err := wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.takes--
+	if err == nil {
+		c = g.add(from)
 	}
+	g.tell()
+	return c, err
 }
 
 func (g *Passage) conn(from net.Conn) *Conn {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.add(from)
+}
+
+// add notes a connection, under mu.
+func (g *Passage) add(from net.Conn) *Conn {
 	c := &Conn{passage: g, between: true}
 	c.TCPConn, _ = from.(*net.TCPConn)
 	if c.TCPConn == nil {
 		panic("handover: want a TCP connection")
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.conns[c] = struct{}{}
 	return c
+}
+
+// tell tells who waits if nothing is open or taken any more, under mu.
+func (g *Passage) tell() {
+	if g.empty != nil && len(g.conns)+g.takes == 0 {
+		close(g.empty)
+		g.empty = nil
+	}
 }
 
 // Leave has connections move from now on, each as soon as it is between two
@@ -130,13 +165,14 @@ func (g *Passage) Leave() {
 	}
 }
 
-// Wait waits until no connection is open any more, or ctx ends. It reports how
-// many are still open. Call it after Leave.
+// Wait waits until no connection is open any more and none is taken, or ctx ends.
+// It reports how many still are. Call it after Leave, when the listeners are
+// closed, or about to be.
 func (g *Passage) Wait(ctx context.Context) (open int) {
 	g.mu.Lock()
 	empty := g.empty
 	switch {
-	case len(g.conns) == 0:
+	case len(g.conns)+g.takes == 0:
 		empty = closed
 	case empty == nil:
 		empty = make(chan struct{})
@@ -149,7 +185,7 @@ func (g *Passage) Wait(ctx context.Context) (open int) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.conns)
+	return len(g.conns) + g.takes
 }
 
 // Log says what became of the connections.
@@ -265,10 +301,7 @@ func (c *Conn) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c)
-	if g.empty != nil && len(g.conns) == 0 {
-		close(g.empty)
-		g.empty = nil
-	}
+	g.tell()
 	return err
 }
 

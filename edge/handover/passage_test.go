@@ -115,6 +115,59 @@ func TestPassage(t *testing.T) {
 	}
 }
 
+// late is a listener that has each connection in hand until it is told to go on.
+type late struct {
+	net.Listener
+
+	has, on chan struct{}
+}
+
+func (l *late) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	l.has <- struct{}{}
+	<-l.on
+	return c, err
+}
+
+// A connection that is being accepted when the next process takes over moves, too,
+// though there is no other one.
+func TestPassageAccepting(t *testing.T) {
+	var g *Passage
+	_, fresh := pair(t, func(p *Process) { g = p.Passage("lines") })
+	to := fresh.Passage("lines")
+	fresh.Ready()
+	inner, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close() //nolint:errcheck // of the test
+	client, err := net.Dial("tcp4", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // of the test
+	l := &late{inner, make(chan struct{}), make(chan struct{})}
+	go func() {
+		if c, err := g.Listener(l).Accept(); err == nil {
+			echo(c.(*Conn), "old", nil)
+		}
+	}()
+	<-l.has
+	g.Leave()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if open := g.Wait(over); open != 1 {
+		t.Errorf("%d are waited for, want that which is being accepted", open)
+	}
+	close(l.on)
+	if c, ok := to.Next(t.Context()); !ok || c.RemoteAddr().String() != client.LocalAddr().String() {
+		t.Errorf("came %v, want %s", c, client.LocalAddr())
+	}
+	if open := g.Wait(t.Context()); open != 0 {
+		t.Errorf("%d are open", open)
+	}
+}
+
 // A request of which the first bytes come just as the next process takes over
 // has its time for the rest.
 func TestPassageWithinRequest(t *testing.T) {
