@@ -181,18 +181,6 @@ func expect(tb testing.TB, t *registry.Tree, l registry.Listing, r crawl.Report,
 	}
 }
 
-// freePort returns a port that was free a moment ago, for programs that do not
-// choose one.
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // a test
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // daemon runs a program until the test ends and waits until it listens.
 func daemon(tb testing.TB, port int, name string, args ...string) {
 	tb.Helper()
@@ -206,7 +194,7 @@ func daemon(tb testing.TB, port int, name string, args ...string) {
 		end = os.Kill
 	}
 	tb.Cleanup(func() { _ = cmd.Process.Signal(end); _ = cmd.Wait() })
-	for range 500 {
+	for range 6000 {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			_ = conn.Close()
@@ -220,7 +208,7 @@ func daemon(tb testing.TB, port int, name string, args ...string) {
 // rsyncd serves a directory and returns its URL.
 func rsyncd(tb testing.TB, root string) string {
 	tb.Helper()
-	port := freePort(tb)
+	port := needs.Port(tb)
 	dir := tb.TempDir()
 	config := fmt.Sprintf("use chroot = no\nmax connections = 60\nlog file = %s/log\nlock file = %s/lock\n[os]\npath = %s\nread only = yes\n", dir, dir, root)
 	if os.Getuid() == 0 {
@@ -266,7 +254,7 @@ func TestWhole(t *testing.T) {
 		expect(t, tree, l, r, wholeTree...)
 	})
 	t.Run("rsync refused, then http", func(t *testing.T) {
-		l, r := do(t, job(tree, fmt.Sprintf("rsync://127.0.0.1:%d/os", freePort(t)), files(t, root, noIndex)), quick())
+		l, r := do(t, job(tree, fmt.Sprintf("rsync://127.0.0.1:%d/os", needs.Port(t)), files(t, root, noIndex)), quick())
 		expect(t, tree, l, r, wholeTree...)
 		if r.Method != "http" || len(r.Attempts) != 2 || r.Attempts[0].Stderr == "" {
 			t.Errorf("%+v", r)

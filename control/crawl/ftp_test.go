@@ -168,7 +168,7 @@ func TestVsftpd(t *testing.T) {
 	needs.Program(t, "vsftpd", "vsftpd")
 	root := write(t, content())
 	tree := scan(t, root)
-	port, dir := freePort(t), t.TempDir()
+	port, dir := needs.Port(t), t.TempDir()
 	config := fmt.Sprintf("listen=YES\nlisten_address=127.0.0.1\nlisten_port=%d\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nanon_root=%s\nsecure_chroot_dir=%s\nseccomp_sandbox=NO\nxferlog_enable=NO\n", port, root, dir)
 	if err := os.WriteFile(dir+"/conf", []byte(config), 0o600); err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func work(ts *testscript.TestScript, neg bool, args []string) {
 	s, ctx := ts.Value(storeKey{}).(*store.Store), context.Background()
 	var j store.Job
 	ready := false
-	for tick, end := time.NewTicker(10*time.Millisecond), time.After(10*time.Second); !ready; {
+	for tick, end := time.NewTicker(10*time.Millisecond), time.After(time.Minute); !ready; {
 		var err error
 		j, ready, err = s.Take(ctx, "test", args[:1], time.Minute)
 		ts.Check(err)

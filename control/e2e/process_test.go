@@ -9,11 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/waypost/waypost/control/internal/needs"
 )
 
 // waypost is the binary that make e2e builds.
@@ -133,6 +136,12 @@ func until(t *testing.T, within time.Duration, what string, so func() bool) {
 			t.Fatalf("not within %s: %s", within, what)
 		}
 	}
+}
+
+// port returns an address of loopback whose port is free over TCP and UDP.
+func port(t *testing.T) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(needs.Port(t)))
 }
 
 // answers reports whether somebody listens at an address.

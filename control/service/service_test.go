@@ -116,13 +116,13 @@ func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for range 600 {
+	for range 2400 {
 		if ok() {
 			return
 		}
 		<-tick.C
 	}
-	t.Fatalf("waited 30 s for %s", what)
+	t.Fatalf("waited two minutes for %s", what)
 }
 
 // last returns the snapshot in force, nil if there is none.

@@ -91,16 +91,16 @@ func askAdmin(t *testing.T, method, admin, path string, q url.Values) (status in
 	return response.StatusCode, string(b)
 }
 
-// within waits until what is so, at most 20 seconds.
+// within waits until what is so, at most a minute.
 func within(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for !so() {
 		select {
 		case <-limit:
-			t.Fatalf("waited 20 s in vain: %s", what)
+			t.Fatalf("waited a minute in vain: %s", what)
 		case <-tick.C:
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -44,7 +43,7 @@ func heirOf(t *testing.T, dir, config, told string) (n *node.Node, p *handover.P
 	say("D" + told)
 	say("B")
 	t.Setenv("WAYPOST_HANDOVER", fmt.Sprint(ends[1]))
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := logger(t)
 	if p, err = handover.Begin("test", log); err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,13 @@ package node_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ func start(t *testing.T, dir, config string) map[string][]netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := node.New(c, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	n, err := node.New(c, logger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +54,35 @@ func start(t *testing.T, dir, config string) map[string][]netip.AddrPort {
 			if err != nil {
 				t.Errorf("the edge ended: %v", err)
 			}
-		case <-time.After(5 * time.Second):
-			t.Error("the edge runs 5 s after it was told to end")
+		case <-time.After(20 * time.Second):
+			t.Error("the edge runs 20 s after it was told to end")
 		}
 	})
 	return n.Addresses()
+}
+
+// logger returns a log that is the test's until the test ends. What memberlist has
+// begun to wait for is said after that, and would end all tests.
+func logger(t *testing.T) *slog.Logger {
+	t.Helper()
+	o := &output{to: t.Output()}
+	t.Cleanup(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.to = io.Discard
+	})
+	return slog.New(slog.NewTextHandler(o, nil))
+}
+
+type output struct {
+	mu sync.Mutex
+	to io.Writer // guarded by mu
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.to.Write(b)
 }
 
 func write(t *testing.T, path, text string) {
@@ -76,7 +102,7 @@ func newClient(t *testing.T) *http.Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{
-		Transport: transport, Timeout: 10 * time.Second,
+		Transport: transport, Timeout: 30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -126,10 +126,10 @@ func (l *load) until(t *testing.T, v *variant) {
 	t.Helper()
 	of := &l.of[slices.Index(l.variants[:], v)]
 	enough := of.Load() + 60
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for of.Load() < enough {
 		if time.Now().After(deadline) {
-			t.Fatal("the new catalogue is not in use after 10 s")
+			t.Fatal("the new catalogue is not in use after a minute")
 		}
 		<-time.After(time.Millisecond)
 	}
@@ -157,7 +157,7 @@ type host struct {
 func newMirrors(t *testing.T) []*host {
 	t.Helper()
 	var hosts []*host
-	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Second}
+	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), ReadHeaderTimeout: time.Minute}
 	t.Cleanup(func() { _ = server.Close() })
 	for i := range 10 {
 		ip := fmt.Sprintf("127.0.1.%d", i+1)

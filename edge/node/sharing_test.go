@@ -88,7 +88,7 @@ func TestSharing(t *testing.T) {
 		join = strconv.Quote(at["cluster"][0].String())
 		web, admin = append(web, "http://"+at["http"][0].String()), append(admin, at["admin"][0].String())
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(50 * time.Millisecond) {
 		known := 0.0
 		for _, at := range admin {
 			known += metric(t, client, at, `waypost_share_peers`)

@@ -69,7 +69,7 @@ func TestKilled(t *testing.T) {
 	if _, err := rsync.List(t.Context(), "rsync://m.test/os", rsync.Options{Program: hangs}, func(listing.Entry) error { return enough }); !errors.Is(err, enough) {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > 4*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %s", took)
 	}
 }

@@ -175,7 +175,7 @@ func TestHostilePeers(t *testing.T) {
 			if err == nil || b != nil {
 				t.Fatalf("got %d bytes, %v", len(b), err)
 			}
-			if took := time.Since(began); took > 8*time.Second {
+			if took := time.Since(began); took > 30*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			if c := s.Counters(); c.Wrong != tt.wrong || c.Failed != tt.failed || c.LeftAlone != 1 {
@@ -278,7 +278,7 @@ func raw(t *testing.T, own ...tls.Certificate) *http.Client {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: own}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	return &http.Client{Transport: transport, Timeout: 30 * time.Second}
 }
 
 // Strangers learn nothing, and are counted.
@@ -319,7 +319,7 @@ func TestStrangers(t *testing.T) {
 	_, _ = junk.Write(bytes.Repeat([]byte{0x16, 3, 1, 0xff}, 100))
 	_, _ = io.ReadAll(junk)
 	_ = junk.Close()
-	for range 100 {
+	for range 3000 {
 		if s.Counters().Refused == 5 {
 			break
 		}
@@ -401,14 +401,14 @@ func TestAddressInUse(t *testing.T) {
 		t.Error("it listens where another does")
 	}
 	_ = l.Close()
-	for range 500 {
+	for range 3000 {
 		if s.Port() != 0 {
 			break
 		}
 		<-time.After(10 * time.Millisecond)
 	}
 	if s.Port() == 0 {
-		t.Error("it does not listen after five seconds")
+		t.Error("it does not listen after half a minute")
 	}
 	cancel()
 	if err := <-done; err != nil {
