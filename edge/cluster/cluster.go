@@ -64,6 +64,10 @@ type Prober interface {
 	// how many within the interval.
 	Assign(of func(host string) (turn, turns int, mine bool))
 
+	// Retell has all that was seen told again: others remember what the process
+	// before has told, and not what this one has inherited of it.
+	Retell()
+
 	// Look has a target looked at within a second, for it fails elsewhere.
 	Look(target health.Target)
 

@@ -32,6 +32,7 @@ type edge struct {
 	looked    []health.Target
 	confirmed []health.Target
 	doubts    int
+	retold    int
 }
 
 func (e *edge) Assign(of func(string) (int, int, bool)) {
@@ -51,6 +52,18 @@ func (e *edge) Confirm(t health.Target) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.confirmed = append(e.confirmed, t)
+}
+
+func (e *edge) Retell() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.retold++
+}
+
+func (e *edge) hasRetold() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.retold > 0
 }
 
 func (e *edge) Doubt() {
@@ -189,12 +202,16 @@ func TestVotes(t *testing.T) {
 		t.Errorf("%+v, %v", votes, err)
 	}
 
+	if slices.ContainsFunc(edges, (*edge).hasRetold) {
+		t.Error("they are to tell again what the others know")
+	}
 	at := b.Address() // b starts anew, and knows nothing of what it said
 	b.Silence()
 	b.end()
 	b = start(t, "b", Config{KeyFiles: []string{key}, Region: "south", Listen: at}, a)
 	edges[1] = b
 	eventually(t, "b is back", all(edges, func(e *edge) bool { return e.sees(3) }))
+	eventually(t, "b is to tell what it has inherited", b.hasRetold)
 	b.saw(vote.Good)
 	eventually(t, "the new b is believed", all(edges, func(e *edge) bool { return !e.isDown("h1") }))
 	if n := a.Counters().Conflicts + c.Counters().Conflicts; n > 0 {

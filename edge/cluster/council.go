@@ -98,6 +98,7 @@ const renewPause = 10 * time.Second
 type heard struct {
 	news    bulletin        // what was not known, for those who have not heard it yet
 	renewed bulletin        // all own reports, since an earlier life of this edge is remembered
+	again   bool            // it is
 	look    []health.Target // that fail elsewhere, and are good as seen here
 }
 
@@ -124,7 +125,7 @@ func (c *council) hear(m *vote.Message, now time.Time) (h heard) {
 			h.news.drains = append(h.news.drains, d)
 		}
 	}
-	if renewed {
+	if h.again = renewed; renewed {
 		for _, r := range c.book.Own() {
 			h.renewed.add(&r, new(vote.Sights).Change(&r.Sights))
 		}

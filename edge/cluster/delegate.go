@@ -88,6 +88,9 @@ func (c *Cluster) hear(b []byte, pass bool) {
 	c.queue.add(&tell)
 	c.queue.add(&h.renewed)
 	if c.Prober != nil {
+		if h.again {
+			c.Prober.Retell()
+		}
 		for _, t := range h.look {
 			c.Prober.Look(t)
 		}

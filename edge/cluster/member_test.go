@@ -18,6 +18,7 @@ import (
 type doubter struct{ doubts atomic.Int32 }
 
 func (*doubter) Assign(func(string) (int, int, bool)) {}
+func (*doubter) Retell()                              {}
 func (*doubter) Look(health.Target)                   {}
 func (*doubter) Confirm(health.Target)                {}
 func (d *doubter) Doubt()                             { d.doubts.Add(1) }

@@ -113,13 +113,10 @@ func (n *Node) newCluster() error {
 	if dir := n.config.DataDir; dir != "" {
 		o.File = filepath.Join(dir, "drains.json")
 	}
-	settings := probe.Config{}
 	if n.prober != nil {
 		o.Prober = n.prober
-		settings = *n.config.Health
 	}
-	settings = settings.WithDefaults()
-	o.Fall, o.MaxDown = settings.Fall, settings.MaxDown
+	o.Fall, o.MaxDown = n.probing().Fall, n.probing().MaxDown
 	c, err := cluster.New(o)
 	if err != nil {
 		return err
@@ -130,6 +127,14 @@ func (n *Node) newCluster() error {
 	n.peers.at.Store(c)
 	n.tellHosts(n.engine.View().Index)
 	return nil
+}
+
+// probing returns how this edge probes, or would.
+func (n *Node) probing() probe.Config {
+	if n.config.Health == nil {
+		return probe.Config{}.WithDefaults()
+	}
+	return n.config.Health.WithDefaults()
 }
 
 // tellHosts tells the cluster which hosts there are to vote on.

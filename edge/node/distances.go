@@ -26,8 +26,12 @@ func (t *roundTrips) distances(ix *index.Index) *distance.Table {
 
 // newDistances has the answers go by round-trip times, where that is wanted.
 func (n *Node) newDistances() {
-	if n.config.Cluster != nil && n.config.Cluster.RoundTrips {
-		n.engine.Distances = n.trips.distances
+	if n.config.Cluster == nil || !n.config.Cluster.RoundTrips {
+		return
+	}
+	n.engine.Distances = n.trips.distances
+	if len(n.before.Trips) > 0 {
+		n.trips.Store(&n.before.Trips)
 	}
 }
 
@@ -41,12 +45,16 @@ func (n *Node) measure(ctx context.Context) {
 	}
 	tick := time.NewTicker(betweenTrips)
 	defer tick.Stop()
+	if n.trips.Load() != nil { // of the process before: they count until others are joined, and all is probed anew
+		tick.Reset(betweenTrips + n.probing().Interval)
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		tick.Reset(betweenTrips)
 		times := n.peers.cluster().RoundTrips()
 		if before := n.trips.Load(); before == nil || !slices.Equal(*before, times) {
 			n.trips.Store(&times)

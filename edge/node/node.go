@@ -166,7 +166,7 @@ func (n *Node) newProber() (err error) {
 		}
 	}
 	if n.prober, err = probe.New(c); err == nil {
-		n.prober.Inherit(n.before.Failing)
+		n.prober.Inherit(n.before.Seen)
 	}
 	return err
 }

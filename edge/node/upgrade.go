@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/waypost/waypost/edge/anycast"
+	"github.com/waypost/waypost/edge/cluster/vote"
+	"github.com/waypost/waypost/edge/distance"
 	"github.com/waypost/waypost/edge/dns/wire"
 	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/health"
@@ -29,11 +31,13 @@ type legacy struct {
 
 	Anycast []anycast.Inheritance `json:"anycast"`
 
-	// Failing is what this edge's probes see fail, Down what the cluster has
-	// decided, DrainedUntil when the order ends by which this edge is drained.
-	Failing      []health.Target `json:"failing"`
+	// Seen is what this edge's probes see, Down what the cluster has decided,
+	// DrainedUntil when the order ends by which this edge is drained, and Trips
+	// the round-trip times by which hosts are near.
+	Seen         []vote.Seen     `json:"seen"`
 	Down         []health.Target `json:"down"`
 	DrainedUntil time.Time       `json:"drained_until,omitzero"`
+	Trips        []distance.Time `json:"trips,omitempty"`
 
 	// Secrets sign DNS cookies.
 	Secrets wire.Secrets `json:"secrets"`
@@ -75,9 +79,12 @@ func (n *Node) bequeath() ([]byte, error) {
 		l.Generation, l.Anycast = n.keeper.Generation, n.keeper.Leave()
 	}
 	if n.prober != nil {
-		l.Failing = n.prober.Failing()
+		l.Seen = n.prober.Sights()
 	}
 	l.Down = n.decidedDown()
+	if times := n.trips.Load(); times != nil {
+		l.Trips = *times
+	}
 	if n.dns != nil {
 		l.Secrets = n.dns.Secrets()
 	}

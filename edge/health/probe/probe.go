@@ -84,7 +84,7 @@ type Prober struct {
 	notes   []note          // not yet logged
 	results [Verdicts]uint64
 
-	inherited map[health.Target]bool // those that were failing for the process before
+	inherited map[health.Target]vote.Sight // what the process before has seen last
 
 	plans    map[health.Target]plan // of all hosts, also those that others probe; replaced, never changed
 	assigned func(host string) (turn, turns int, mine bool)
@@ -142,7 +142,7 @@ func (p *Prober) replan(now time.Time) {
 		t := p.targets[name]
 		if t == nil {
 			t = newTarget(name, now, phase)
-			t.failing, t.answered = p.inherited[name], p.inherited[name]
+			t.inherit(p.inherited[name])
 			p.targets[name] = t
 			heap.Push(&p.queue, t)
 		}

@@ -27,6 +27,20 @@ func (p *Prober) Assign(of func(host string) (turn, turns int, mine bool)) {
 	p.replan(time.Now())
 }
 
+// Retell has all that this edge sees told again, what it has inherited, too.
+func (p *Prober) Retell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tellAll()
+	p.wake()
+}
+
+func (p *Prober) tellAll() {
+	for _, t := range p.targets {
+		p.tell(t)
+	}
+}
+
 // phases returns what this edge is to probe, and when within the interval.
 func (p *Prober) phases() map[health.Target]time.Duration {
 	shifts := map[string]time.Duration{} // by host; negative: others probe it
@@ -169,9 +183,7 @@ func (p *Prober) share() {
 	}
 	changed := abstains != p.told
 	if changed { // what was seen meanwhile counts now, or no longer
-		for _, t := range p.targets {
-			p.tell(t)
-		}
+		p.tellAll()
 	}
 	seen := p.seen
 	p.seen, p.told = nil, abstains

@@ -17,7 +17,8 @@ import (
 
 // TestDistances has an edge in Frankfurt and one in Warsaw, and a mirror beside
 // each. But the mirror in Frankfurt is on the other side of a link that takes
-// 60 ms each way: by coordinates it is the nearer one, by round-trip times not.
+// 60 ms each way: by coordinates it is the nearer one, by round-trip times not, nor
+// after an upgrade.
 func TestDistances(t *testing.T) {
 	hub, far := newNamespace(t, "hub"), newNamespace(t, "far")
 	delayed(t, hub, far, 60*time.Millisecond)
@@ -71,6 +72,16 @@ files: [{path: pub/os/f.iso, size: %d}]
 	out := hub.run(t, built(t), "explain", "--admin", "10.9.0.1:9090", client, "pub/os/f.iso")
 	wantAll(t, out, "1  warsaw", "by round-trip times")
 	t.Log(out)
+	pid := 0
+	if _, err := fmt.Sscanf(hub.run(t, built(t), "upgrade", "--admin", "10.9.0.1:9090"), "process %d ", &pid); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Kill(pid, unix.SIGKILL) })
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+		if !sentTo("10.9.1.1")() {
+			t.Fatal("after an upgrade, Warsaw is not nearer any more")
+		}
+	}
 }
 
 // delayed links two namespaces by devices called slow, over which each packet
