@@ -345,27 +345,29 @@ func TestDeployKubernetesConfigurations(t *testing.T) {
 	file(t, template, dir, "template", "waypost.yaml")
 	script := set.Spec.Template.Spec.InitContainers[0].Command
 	here := strings.NewReplacer("/template/", dir+"/template/", "/etc/waypost/", dir+"/")
-	cmd := command(t, script[0], script[1], here.Replace(script[2]))
-	cmd.Env = append(cmd.Env, "POD=edge-1", "ADDRESS=10.1.2.3")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	made, err := os.ReadFile(filepath.Join(dir, "waypost.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	const key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" // a public key, of RFC 8032
-	edge, err := node.ReadConfig(file(t, strings.NewReplacer("/run/waypost-secrets", dir+"/secrets", "SET-ME", key).Replace(string(made)), dir, "edge.yaml"))
-	if err != nil {
-		t.Fatal(err)
+	for address, listen := range map[string]string{"10.1.2.3": "10.1.2.3:7946", "fd00::1": "[fd00::1]:7946"} {
+		cmd := command(t, script[0], script[1], here.Replace(script[2]))
+		cmd.Env = append(cmd.Env, "POD=edge-1", "ADDRESS="+address)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		made, err := os.ReadFile(filepath.Join(dir, "waypost.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		edge, err := node.ReadConfig(file(t, strings.NewReplacer("/run/waypost-secrets", dir+"/secrets", "SET-ME", key).Replace(string(made)), dir, "edge.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if edge.Name != "edge-1" || edge.Source.Control.TokenFile != dir+"/secrets/edge-1.token" || edge.Cluster.Listen.String() != listen {
+			t.Errorf("edge-1 at %s has %s", address, made)
+		}
+		if grace := set.Spec.Template.Spec.TerminationGracePeriodSeconds; edge.Stop.Within.Seconds() > float64(grace) {
+			t.Errorf("an edge takes up to %s to stop, and gets %ds", edge.Stop.Within, grace)
+		}
 	}
-	if edge.Name != "edge-1" || edge.Source.Control.TokenFile != dir+"/secrets/edge-1.token" || edge.Cluster.Listen.String() != "10.1.2.3:7946" {
-		t.Errorf("edge-1 at 10.1.2.3 has %s", made)
-	}
-	if grace := set.Spec.Template.Spec.TerminationGracePeriodSeconds; edge.Stop.Within.Seconds() > float64(grace) {
-		t.Errorf("an edge takes up to %s to stop, and gets %ds", edge.Stop.Within, grace)
-	}
-	if _, err = service.ReadConfig(file(t, all["ConfigMap/waypost-control"].Data["waypost.yaml"], dir, "control.yaml")); err != nil {
+	if _, err := service.ReadConfig(file(t, all["ConfigMap/waypost-control"].Data["waypost.yaml"], dir, "control.yaml")); err != nil {
 		t.Error(err)
 	}
 }

@@ -338,6 +338,7 @@ func (c *Config) check(doc *strict.Doc) {
 	c.checkStop(doc)
 	c.checkCluster(doc)
 	c.checkBGP(doc)
+	c.checkListeners(doc)
 	if c.Health != nil {
 		notes(doc, "edge.health.", c.Health.Validate())
 	}
