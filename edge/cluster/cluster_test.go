@@ -85,6 +85,9 @@ func start(t *testing.T, name string, c Config, join ...*edge) *edge {
 	}
 	var err error
 	e.Cluster, err = New(Options{Config: c, Name: name, Program: "test", Prober: e, Fall: 2, MaxDown: 0.5, Decided: e.decided})
+	if err == nil {
+		err = e.Open()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +279,10 @@ func TestRotation(t *testing.T) {
 		t.Error("a key is used that b does not know")
 	}
 	rewrite(fileB, old, fresh)
-	eventually(t, "a knows that b has both", func() bool { k := a.Keys(); return len(k) == 2 && len(k[1].Accepts) == 2 })
+	eventually(t, "each knows that the other has both", all([]*edge{a, b}, func(e *edge) bool {
+		k := e.Keys()
+		return len(k) == 2 && len(k[0].Accepts) == 2 && len(k[1].Accepts) == 2
+	}))
 	oldID := a.keys.ids()[0]
 	for _, e := range []*edge{a, b} {
 		if err := e.UseKey(id, false); err != nil {
