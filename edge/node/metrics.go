@@ -167,6 +167,7 @@ func (m *metrics) health(s scrape) {
 		s.gauge("probe_targets", "what is probed: a host by one scheme over one family", k.Targets, kind...)
 		s.gauge("probe_targets_failing", "targets whose last probe failed", k.Failing, kind...)
 		s.gauge("probe_targets_down", "targets that get no clients, by decision of this edge or of its cluster", k.Down, kind...)
+		s.send(prometheus.GaugeValue, "probe_late_seconds", "for how long the target has been due that waits longest for room to be probed", k.Late.Seconds(), kind)
 		s.gauge("probe_targets_capped", "targets that fail and are kept up by max_down", k.Capped, kind...)
 		s.flag("probe_abstaining", "1 while this edge trusts none of its probes of the kind", k.Abstaining, kind...)
 	}

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"testing"
@@ -58,7 +57,7 @@ func BenchmarkProber(b *testing.B) {
 		failed := false
 		for b.Loop() {
 			b.StopTimer()
-			heap.Remove(&p.queue, tested.at) // as if a probe were on it
+			p.take(tested) // as if a probe were on it
 			failed = !failed
 			r := Result{Verdict: OK}
 			if failed {

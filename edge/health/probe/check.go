@@ -85,14 +85,18 @@ func (c *checker) probe(ctx context.Context, p plan, f index.Family) Result {
 
 // pursue asks for the plan's file. Where that is not as it should be, the other
 // file decides: the first may have been moved away on the master, and then the
-// mirrors that lack it are those that follow.
+// mirrors that lack it are those that follow. A thorough probe of a directory
+// looks whether that is more than a page for whatever is asked for.
 func (i *inquiry) pursue(ctx context.Context, p plan) error {
-	err := i.settle(ctx, newQuestion(p.file, p.ranged))
+	err := i.settle(ctx, newQuestion(p.file, p.thorough))
+	if err == nil && p.dir && p.thorough {
+		return i.compare(ctx, p.url)
+	}
 	failed, ok := errors.AsType[*failure](err)
-	if !ok || failed.verdict != Missing && failed.verdict != WrongSize || p.other.url == nil {
+	if !ok || !failed.verdict.lacks() || p.other.url == nil {
 		return err
 	}
-	second := i.settle(ctx, newQuestion(p.other, p.ranged))
+	second := i.settle(ctx, newQuestion(p.other, p.thorough))
 	if second != nil {
 		return fmt.Errorf("%w; %s: %w", err, p.other.url.Path, second)
 	}

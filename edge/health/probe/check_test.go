@@ -39,7 +39,7 @@ func planOf(t *testing.T, where string, size int64) plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := plan{file: file{u, size}}
+	p := plan{file: file{u, size, size < 0}} // of no size is a directory
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
 		p.addrs = []netip.Addr{a}
 	}
@@ -412,16 +412,21 @@ func FuzzAnswer(f *testing.F) {
 		}
 		p := planOf(t, "http://mirror.test/f.iso", 5)
 		p.addrs = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
-		p.other = file{p.url.JoinPath("other"), 6}
-		r := c.probe(t.Context(), p, index.V4)
-		if n := len(served); n > 2*(maxHops+2) {
-			t.Errorf("%d questions", n)
-		}
-		for _, s := range served {
-			<-s
-		}
-		if !r.Verdict.settles() || (r.Verdict == OK) != (r.Detail == "") {
-			t.Errorf("got %+v", r)
+		p.other = file{url: p.url.JoinPath("other"), size: 6}
+		directory := p
+		directory.file, directory.other, directory.thorough = file{p.url.JoinPath("/"), -1, true}, file{}, true
+		for _, p := range []plan{p, directory} {
+			served = nil
+			r := c.probe(t.Context(), p, index.V4)
+			if n := len(served); n > 13 {
+				t.Errorf("%d questions", n)
+			}
+			for _, s := range served {
+				<-s
+			}
+			if !r.Verdict.settles() || (r.Verdict == OK) != (r.Detail == "") {
+				t.Errorf("got %+v", r)
+			}
 		}
 	})
 }

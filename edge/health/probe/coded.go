@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path"
 	"strings"
 )
 
@@ -22,13 +21,10 @@ func isCoded(answer *http.Response) bool {
 	return coding != "" && !strings.EqualFold(coding, "identity")
 }
 
-// isPage reports whether a file is HTML by its name.
-func isPage(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".html", ".htm", ".xhtml", ".shtml":
-		return true
-	}
-	return false
+// isGzip reports whether an answer is coded by gzip (RFC 9110, section 8.4.1).
+func isGzip(answer *http.Response) bool {
+	coding := answer.Header.Get("Content-Encoding")
+	return strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip")
 }
 
 // byWhole returns the same question by GET, not for a part: that of a coded body
@@ -42,8 +38,8 @@ func (q *question) byWhole() *question {
 // decode compares the size of a file with a coded body, whose own size is
 // another one, or not said. The body may be the file that is stored, such as a
 // .tar.gz that servers call coded, or the file once it is decoded. Of one that is
-// too long, or coded otherwise than by gzip (RFC 9110, section 8.4.1), nobody
-// knows; but a page in place of a file is an error.
+// too long, or coded otherwise than by gzip, nobody knows; but a page in place of
+// a file is an error.
 func (q *question) decode(answer *http.Response) (*question, error) {
 	if !q.get || !q.whole && answer.StatusCode == http.StatusPartialContent {
 		return q.byWhole(), nil
@@ -56,13 +52,14 @@ func (q *question) decode(answer *http.Response) (*question, error) {
 	if all && int64(len(body)) == q.size {
 		return nil, nil
 	}
-	coding := answer.Header.Get("Content-Encoding")
-	if all && (strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip")) {
-		return nil, q.unzip(body)
+	switch {
+	case all && isGzip(answer):
+		err = q.unzip(body)
+	case isHTML(answer) && !q.html:
+		err = fmt.Errorf("coded by %.20q", answer.Header.Get("Content-Encoding"))
 	}
-	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
-	if kind = strings.ToLower(strings.TrimSpace(kind)); !q.page && (kind == "text/html" || kind == "application/xhtml+xml") {
-		return nil, &failure{WrongSize, fmt.Errorf("a page, coded by %.20q, in place of the file", coding)}
+	if err != nil {
+		return nil, q.wrong(answer, err)
 	}
 	return nil, nil
 }
@@ -78,7 +75,7 @@ func (q *question) unzip(body []byte) error {
 		err = errors.New("that is not the file")
 	}
 	if err != nil {
-		return &failure{WrongSize, fmt.Errorf("%d bytes, decoded %d or more, want %d: %w", len(body), n, q.size, err)}
+		return fmt.Errorf("%d bytes, decoded %d or more, want %d: %w", len(body), n, q.size, err)
 	}
 	return nil
 }

@@ -75,19 +75,19 @@ func TestCoded(t *testing.T) {
 		{"on the way", "/f.txt", len(text), "gzip", "text/plain", unsaid(zip(t, text)), OK},
 		{"on the way, with a length", "/f.txt", len(text), "GZIP", "text/plain", full(zip(t, text)), OK},
 		{"on the way, long", "/f.txt", 2 * len(long), "gzip", "text/plain", unsaid(zip(t, long)), OK},
-		{"a page", "/f.iso", 5000, "gzip", html, unsaid(zip(t, text)), WrongSize},
-		{"a page with a length", "/f.iso", 5000, "gzip", html, full(zip(t, text)), WrongSize},
+		{"a page", "/f.iso", 5000, "gzip", html, unsaid(zip(t, text)), Soft404},
+		{"a page with a length", "/f.iso", 5000, "gzip", html, full(zip(t, text)), Soft404},
 		{"a page of no type", "/f.iso", 5000, "gzip", binary, unsaid(zip(t, text)), WrongSize},
-		{"a short page", "/f.iso", 1 << 40, "gzip", html, full(zip(t, []byte("not found"))), WrongSize},
-		{"a page that is long", "/f.iso", 5000, "gzip", html, unsaid(zip(t, long)), WrongSize},
-		{"a page that is called gzip", "/f.iso", 5000, "gzip", html, unsaid(text), WrongSize},
-		{"a page by another coding", "/f.iso", 5000, "br", html, unsaid(noise(300)), WrongSize},
-		{"a page by another coding, elsewhere", "/to/404.html", 5000, "br", html, unsaid(noise(300)), WrongSize},
+		{"a short page", "/f.iso", 1 << 40, "gzip", html, full(zip(t, []byte("not found"))), Soft404},
+		{"a page that is long", "/f.iso", 5000, "gzip", html, unsaid(zip(t, long)), Soft404},
+		{"a page that is called gzip", "/f.iso", 5000, "gzip", html, unsaid(text), Soft404},
+		{"a page by another coding", "/f.iso", 5000, "br", html, unsaid(noise(300)), Soft404},
+		{"a page by another coding, elsewhere", "/to/404.html", 5000, "br", html, unsaid(noise(300)), Soft404},
 		{"a file by another coding", "/f.iso", 5000, "br", binary, unsaid(noise(300)), OK},
 		{"a page by another coding that should be one", "/f.html", 5000, "br", html, unsaid(noise(300)), OK},
 		{"breaks off", "/f.txt", len(text), "gzip", "text/plain", broken, Protocol},
 		{"not coded", "/f.txt", len(text), "Identity", "text/plain", full(text), OK},
-		{"a page that is not coded", "/f.iso", 5000, "identity", html, unsaid(text), WrongSize},
+		{"a page that is not coded", "/f.iso", 5000, "identity", html, unsaid(text), Soft404},
 	}
 	for _, x := range tests {
 		t.Run(x.name, func(t *testing.T) {
@@ -106,10 +106,10 @@ func TestCoded(t *testing.T) {
 				where = "/f.iso"
 			}
 			p := planOf(t, server.URL+where, int64(x.size))
-			for _, p.ranged = range []bool{false, true} {
+			for _, p.thorough = range []bool{false, true} {
 				got := testChecker(nil).probe(t.Context(), p, index.V4)
 				if got.Verdict != x.want {
-					t.Errorf("ranged %v: %v (%s), want %v", p.ranged, got.Verdict, got.Detail, x.want)
+					t.Errorf("ranged %v: %v (%s), want %v", p.thorough, got.Verdict, got.Detail, x.want)
 				}
 			}
 		})
@@ -140,7 +140,7 @@ func TestCodedPart(t *testing.T) {
 	} {
 		asked = nil
 		p := planOf(t, server.URL+"/f", int64(x.size))
-		p.ranged = x.ranged
+		p.thorough = x.ranged
 		got := testChecker(nil).probe(t.Context(), p, index.V4)
 		if all := strings.Join(asked, ", "); got.Verdict != OK || all != x.want {
 			t.Errorf("%+v: %v (%s) after %s", x, got.Verdict, got.Detail, all)

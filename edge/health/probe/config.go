@@ -18,8 +18,8 @@ type Config struct {
 	Interval time.Duration `yaml:"interval"`
 
 	// Timeout is the time for one whole probe, name, connection, TLS and
-	// answer together, from 10ms to the interval; default 3s. Where the file
-	// that it asks for is missing, the other one has as long again.
+	// answer together, from 10ms to the interval; default 3s. Where it asks for
+	// another file, or for a name that cannot exist, that has as long again.
 	Timeout time.Duration `yaml:"timeout"`
 
 	// Rise is how many probes in a row must succeed before a target that is
@@ -36,9 +36,11 @@ type Config struct {
 	// or more. Those beyond it stay up, and [KindCounters.Capped] says so.
 	MaxDown float64 `yaml:"max_down"`
 
-	// Concurrency is how many probes may run at once, 1 to 4096; default 64.
-	// Each is a socket. Targets × timeout / interval keeps the interval even
-	// where none answers.
+	// Concurrency is how many probes of one scheme over one family may run at
+	// once, 1 to 4096, and as many again that follow a failure up. Each is a
+	// socket. Default: twice as many as keep the interval where none answers,
+	// which is targets × timeout / interval, and at least 16: of 1,000 hosts 200.
+	// With less, probes come late, and [KindCounters.Late] says so.
 	Concurrency int `yaml:"concurrency"`
 
 	// Version is that of the program, for the User-Agent.
@@ -79,9 +81,6 @@ func (c Config) WithDefaults() Config {
 	if c.MaxDown == 0 {
 		c.MaxDown = 0.5
 	}
-	if c.Concurrency == 0 {
-		c.Concurrency = 64
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -102,6 +101,6 @@ func (c Config) Validate() error {
 	want(c.Rise >= 1 && c.Rise <= 100, "rise", "1 to 100", c.Rise)
 	want(c.Fall >= 1 && c.Fall <= 100, "fall", "1 to 100", c.Fall)
 	want(c.MaxDown > 0 && c.MaxDown <= 1, "max_down", "a share above 0 up to 1", c.MaxDown)
-	want(c.Concurrency >= 1 && c.Concurrency <= 4096, "concurrency", "1 to 4096", c.Concurrency)
+	want(c.Concurrency >= 0 && c.Concurrency <= 4096, "concurrency", "1 to 4096", c.Concurrency)
 	return errors.Join(problems...)
 }

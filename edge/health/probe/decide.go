@@ -3,7 +3,6 @@ package probe
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
@@ -18,6 +17,7 @@ const (
 
 // A kind is the state of one scheme over one family.
 type kind struct {
+	targets    int
 	abstaining bool
 	capped     int  // failing targets that stay up
 	doubted    int  // targets to be probed anew
@@ -67,7 +67,7 @@ func (p *Prober) weigh(k health.Kind, now time.Time) {
 // takeBack calls up what was called down in the time that it took to see that
 // all fail.
 func (p *Prober) takeBack(k health.Kind, now time.Time) {
-	since := now.Add(-p.sweep())
+	since := now.Add(-p.sweep(k))
 	for _, t := range p.targets {
 		if t.kind() != k {
 			continue
@@ -80,11 +80,11 @@ func (p *Prober) takeBack(k health.Kind, now time.Time) {
 	p.decide(now)
 }
 
-// sweep returns the time in which all targets can have fallen: two intervals,
-// and what it takes where the number of probes that may wait for a timeout at
-// once is the limit.
-func (p *Prober) sweep() time.Duration {
-	waits := p.config.Fall * len(p.targets) / p.config.Concurrency
+// sweep returns the time in which all targets of a kind can have fallen: two
+// intervals, and what it takes where the number of probes that may wait for a
+// timeout at once is the limit.
+func (p *Prober) sweep(k health.Kind) time.Duration {
+	waits := p.config.Fall * p.kinds[k].targets / p.atOnce(k)
 	return 2*p.config.Interval + time.Duration(waits)*p.config.Timeout
 }
 
@@ -105,7 +105,7 @@ func (p *Prober) decide(now time.Time) {
 			t.down, t.since = called, now
 		}
 	}
-	slices.SortFunc(down, compareTargets)
+	slices.SortFunc(down, vote.CompareTargets)
 	if !slices.Equal(down, p.down) {
 		p.down, p.changed = down, true
 	}
@@ -125,7 +125,7 @@ func (p *Prober) admit() map[*target]bool {
 		}
 	}
 	slices.SortFunc(failing, func(a, b *target) int {
-		return cmp.Or(a.turned.Compare(b.turned), compareTargets(a.name, b.name))
+		return cmp.Or(a.turned.Compare(b.turned), vote.CompareTargets(a.name, b.name))
 	})
 	admitted := make(map[*target]bool, len(failing))
 	capped := [health.Kinds]int{}
@@ -141,8 +141,4 @@ func (p *Prober) admit() map[*target]bool {
 		p.kinds[k].capped = n
 	}
 	return admitted
-}
-
-func compareTargets(a, b health.Target) int {
-	return cmp.Or(strings.Compare(a.Host, b.Host), cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Family, b.Family))
 }

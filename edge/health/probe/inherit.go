@@ -22,7 +22,7 @@ func (p *Prober) Sights() (all []vote.Seen) {
 			all = append(all, vote.Seen{Target: name, Sight: s})
 		}
 	}
-	slices.SortFunc(all, func(a, b vote.Seen) int { return compareTargets(a.Target, b.Target) })
+	slices.SortFunc(all, func(a, b vote.Seen) int { return vote.CompareTargets(a.Target, b.Target) })
 	return all
 }
 
@@ -40,10 +40,10 @@ func (p *Prober) Inherit(seen []vote.Seen) {
 
 // inherit has a new target be as it was seen by the process before.
 func (t *target) inherit(s vote.Sight) {
-	if s.State == vote.Unseen || s.Verdict >= uint8(Verdicts) {
+	if s.State == vote.Unseen || s.Verdict == uint8(Unknown) || s.Verdict >= uint8(Verdicts) {
 		return
 	}
-	t.probed, t.result.Verdict = true, Verdict(s.Verdict)
+	t.result.Verdict = Verdict(s.Verdict)
 	if t.failing = s.State == vote.Failing; t.failing {
 		t.turned = time.Time{} // long ago: had all failed by then, the process before had taken it back
 	}

@@ -103,7 +103,7 @@ func TestRetell(t *testing.T) {
 		next := time.Now().Add(time.Hour)
 		w.Prober.mu.Lock()
 		for _, at := range w.targets {
-			w.dueAt(at, next)
+			w.wait(at, next, turns)
 		}
 		w.Prober.mu.Unlock()
 		l.mu.Lock()

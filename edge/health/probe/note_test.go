@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"container/heap"
 	"testing"
 	"time"
 )
@@ -22,7 +21,7 @@ func TestCertificateOnce(t *testing.T) {
 			p.Update(compile(t, mirror{name: "a", urls: x.urls, addresses: []string{"192.0.2.1"}}))
 			now := time.Now()
 			for _, of := range p.targets {
-				heap.Remove(&p.queue, of.at)
+				p.take(of)
 				p.settle(outcome{of, Result{Verdict: OK, Expires: now, Expiring: true}}, now)
 			}
 			if len(p.targets) != len(x.urls) || len(p.notes) != x.want {

@@ -20,10 +20,19 @@ type plan struct {
 	file                   // to ask for
 	other     file         // to ask for where that is missing or of another size; without a URL there is none
 	addrs     []netip.Addr // of the target's family; nil: as the name resolves
-	ranged    bool         // ask for the first bytes too, not only for the header
+	thorough  bool         // ask for the first bytes too, not only for the header; of a directory, see [inquiry.compare]
 	private   bool
 	country   geo.Country
 	continent geo.Continent
+}
+
+// every returns how many probes of a target that is well there are for each that
+// is thorough. What a name costs that cannot exist is an error in a log.
+func (p *plan) every() int {
+	if p.dir {
+		return 20
+	}
+	return 10
 }
 
 // plansFor returns the targets of ix and how to probe each: every host that no
@@ -35,7 +44,7 @@ type plan struct {
 // directory: 15 ms for 450 hosts × 60,000 directories, of one file each.
 func plansFor(ix *index.Index) map[health.Target]plan {
 	plans := make(map[health.Target]plan, 4*ix.Hosts())
-	files := samples(ix)
+	files := samplesOf(ix)
 	for h := range uint32(ix.Hosts()) {
 		if !ix.Active().Has(h) {
 			continue
@@ -57,9 +66,9 @@ func plansFor(ix *index.Index) map[health.Target]plan {
 }
 
 // planFor returns the plan for a host and scheme, without addresses. It asks
-// for a file of known size if there is one, else for the first tree the host
-// has. It is not ok for a host without a URL of the scheme.
-func planFor(ix *index.Index, files []sample, h uint32, scheme index.Schemes) (plan, bool) {
+// for a file of known size if there is one, else for one of which no size is
+// known, else for the first tree the host has. It is not ok for a host without a URL of the scheme.
+func planFor(ix *index.Index, files samples, h uint32, scheme index.Schemes) (plan, bool) {
 	host := ix.Registered(h)
 	p := plan{private: host.Private, country: host.Country, continent: ix.Inputs().Continents.Of(host.Country)}
 	base := make(map[uint32]string, len(host.Mounts))
@@ -72,9 +81,12 @@ func planFor(ix *index.Index, files []sample, h uint32, scheme index.Schemes) (p
 			}
 		}
 	}
-	asked := choose(ix, files, h, base)
+	asked := choose(ix, files.sized, h, base)
 	if len(asked) == 0 {
-		p.url, p.size = parse(where), -1
+		asked = choose(ix, files.unsized, h, base)
+	}
+	if len(asked) == 0 {
+		p.file = file{parse(where), -1, true}
 		return p, p.url != nil
 	}
 	if p.file = asked[0].under(base, ix); p.url == nil {
@@ -161,37 +173,52 @@ func held(ix *index.Index, files []sample, h uint32, base map[uint32]string) []*
 	return all
 }
 
-// samples returns a file of each directory that has a suitable one, the oldest
-// first. Suitable is what is known in one version only, since a mirror may well
-// be ahead of a snapshot, or behind it, with a file that changes.
-func samples(ix *index.Index) []sample {
-	var found []sample
-	files := ix.Files()
+// samples are files of which each is of another directory, the oldest first.
+type samples struct{ sized, unsized []sample }
+
+// samplesOf returns a file of each directory that has a suitable one. Suitable is
+// what is known in one version only, since a mirror may well be ahead of a
+// snapshot, or behind it, with a file that changes. One of unknown size must not
+// pass for a page by its name.
+func samplesOf(ix *index.Index) (all samples) {
 	for dir := range uint32(ix.Directories()) {
 		if ix.Embargoed(dir) {
 			continue // mirrors may not serve it yet
 		}
-		best := sample{mtime: -1}
-		for file, end := files.In(dir); file < end; file++ {
-			from, to := files.Versions(file)
-			if to-from != 1 || files.Size(from) <= 0 {
-				continue
-			}
-			mtime := files.MTime(from)
-			if mtime == 0 {
-				mtime = math.MaxInt64
-			}
-			if best.mtime < 0 || mtime < best.mtime {
-				category := ix.Inputs().Snapshot.Directories[dir].Category
-				best = sample{dir, category, file, files.Size(from), mtime}
-			}
-		}
-		if best.mtime >= 0 {
-			found = append(found, best)
+		switch s := oldest(ix, dir); {
+		case s.mtime < 0:
+		case s.size > 0:
+			all.sized = append(all.sized, s)
+		default:
+			all.unsized = append(all.unsized, s)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b sample) int { return cmp.Compare(a.mtime, b.mtime) })
-	return found
+	for _, found := range [][]sample{all.sized, all.unsized} {
+		slices.SortStableFunc(found, func(a, b sample) int { return cmp.Compare(a.mtime, b.mtime) })
+	}
+	return all
+}
+
+// oldest returns the oldest suitable file of a directory, of those of known size
+// if there is one; its time is negative if none is suitable.
+func oldest(ix *index.Index, dir uint32) sample {
+	best := sample{mtime: -1, size: -1}
+	files := ix.Files()
+	for file, end := files.In(dir); file < end; file++ {
+		from, to := files.Versions(file)
+		size := files.Size(from)
+		if to-from != 1 || size == 0 || size < 0 && (best.size > 0 || mayBePage(string(files.Name(file)))) {
+			continue
+		}
+		mtime := files.MTime(from)
+		if mtime == 0 {
+			mtime = math.MaxInt64
+		}
+		if best.mtime < 0 || best.size < 0 && size > 0 || mtime < best.mtime {
+			best = sample{dir, ix.Inputs().Snapshot.Directories[dir].Category, file, size, mtime}
+		}
+	}
+	return best
 }
 
 // heldBy reports whether host h should have the file.
@@ -201,7 +228,7 @@ func (s *sample) heldBy(ix *index.Index, h uint32) bool {
 
 // under returns the file as a host has it whose trees are at these URLs.
 func (s *sample) under(base map[uint32]string, ix *index.Index) file {
-	return file{parse(base[s.category] + "/" + s.path(ix)), s.size}
+	return file{url: parse(base[s.category] + "/" + s.path(ix)), size: s.size}
 }
 
 // path returns the file's escaped path below the top directory of its category.

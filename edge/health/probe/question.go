@@ -21,7 +21,8 @@ const (
 // A file is what a host is asked for.
 type file struct {
 	url  *url.URL
-	size int64 // -1: url names a directory
+	size int64 // -1: not known
+	dir  bool  // url names a directory
 }
 
 // A question is one request of a probe. Its answer settles it or leads to
@@ -31,13 +32,15 @@ type question struct {
 	file
 	get   bool // for the first bytes of a file, not only for the header
 	whole bool // for all of it, as far as an answer is read
-	page  bool // the file is HTML
+	html  bool // the file is HTML
 	hops  int  // redirects that led here
+
+	page *page // that the answer is read into; nil: it is judged
 }
 
 // newQuestion returns the first question for a file.
 func newQuestion(f file, get bool) *question {
-	return &question{file: f, get: get, page: isPage(f.url.Path)}
+	return &question{file: f, get: get && f.size > 0, html: isNamedHTML(f.url.Path)}
 }
 
 // byGet returns the same question by GET.
@@ -63,7 +66,11 @@ func (q *question) put(conn net.Conn, agent string) (*http.Response, error) {
 	if err := r.Write(conn); err != nil {
 		return nil, fail(Protocol, fmt.Errorf("asking: %w", err))
 	}
-	from := bufio.NewReader(io.LimitReader(conn, maxAnswer))
+	limit := int64(maxAnswer)
+	if q.page != nil {
+		limit += maxPage
+	}
+	from := bufio.NewReader(io.LimitReader(conn, limit))
 	for {
 		answer, err := http.ReadResponse(from, r)
 		if err != nil {
@@ -79,14 +86,14 @@ func (q *question) put(conn net.Conn, agent string) (*http.Response, error) {
 // judge says what an answer means: an error, a question to ask next, or neither,
 // which is good.
 //
-// A file must be there, in its size. Of a directory it is enough that it is
+// A file must be there, in its size; where none is known, not as a page. Of a directory it is enough that it is
 // neither missing nor broken: many mirrors forbid listings with 403. 429 comes
 // from hosts that are there and do not like probes. To some HEAD is not what
 // GET is, and clients send GET: so that decides.
 func (q *question) judge(answer *http.Response) (*question, error) {
 	status := answer.StatusCode
 	switch {
-	case status == http.StatusTooManyRequests, status == http.StatusForbidden && q.size < 0:
+	case status == http.StatusTooManyRequests, status == http.StatusForbidden && q.dir:
 		return nil, nil
 	case status == http.StatusNotFound || status == http.StatusGone:
 		return nil, &failure{Missing, fmt.Errorf("status %d", status)}
@@ -96,10 +103,17 @@ func (q *question) judge(answer *http.Response) (*question, error) {
 		return q.byGet(), nil
 	case status < 200 || status >= 300:
 		return nil, &failure{BadStatus, fmt.Errorf("status %d", status)}
-	case q.size < 0:
+	case q.page != nil:
+		q.page.read(answer)
 		return nil, nil
+	case q.dir, q.size < 0 && (q.html || !isHTML(answer)):
+		return nil, nil
+	case q.size >= 0:
+		return q.measure(answer)
+	case !q.get:
+		return q.byGet(), nil
 	}
-	return q.measure(answer)
+	return nil, q.wrong(answer, errors.New("of which no size is known"))
 }
 
 // refusesHead reports whether a status may be due to the method.
@@ -141,10 +155,10 @@ func (q *question) measure(answer *http.Response) (*question, error) {
 	case size == "" && !q.get:
 		return q.byGet(), nil
 	case size == "" && answer.StatusCode != http.StatusPartialContent:
-		return nil, q.count(answer.Body)
+		return nil, q.count(answer)
 	}
 	if n, err := strconv.ParseInt(size, 10, 64); size != "" && (err != nil || n != q.size) {
-		return nil, &failure{WrongSize, fmt.Errorf("size %.20s, want %d", size, q.size)}
+		return nil, q.wrong(answer, fmt.Errorf("size %.20s, want %d", size, q.size))
 	}
 	if !q.get {
 		return nil, nil
@@ -168,13 +182,13 @@ func sizeOf(answer *http.Response) string {
 // count compares the size of a file with what there is of a body. Of one that
 // goes on beyond the limit of an answer nobody knows the size: servers of files
 // say it, makers of pages do not.
-func (q *question) count(body io.Reader) error {
-	n, err := io.Copy(io.Discard, body)
+func (q *question) count(answer *http.Response) error {
+	n, err := io.Copy(io.Discard, answer.Body)
 	if err == nil && n != q.size {
 		err = errors.New("that is all")
 	}
 	if err != nil {
-		return fail(WrongSize, fmt.Errorf("no size; counted %d bytes, want %d: %w", n, q.size, err))
+		return q.wrong(answer, fmt.Errorf("no size; counted %d bytes, want %d: %w", n, q.size, err))
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ func serveFile(w http.ResponseWriter, r *http.Request, size int) {
 	http.ServeContent(w, r, "f", time.Time{}, strings.NewReader(strings.Repeat("x", size)))
 }
 
-// page sends a page as programs make it, without a length.
-func page(w http.ResponseWriter, size int) {
+// errorPage sends a page as programs make it, without a length.
+func errorPage(w http.ResponseWriter, size int) {
 	w.Header().Set("Content-Type", "text/html")
 	_ = http.NewResponseController(w).Flush()
 	_, _ = io.WriteString(w, strings.Repeat("<", size))
@@ -39,9 +39,9 @@ func TestAnswers(t *testing.T) {
 		serve http.HandlerFunc
 		want  Verdict
 	}{
-		{"page of an error", func(w http.ResponseWriter, _ *http.Request) { page(w, 3000) }, WrongSize},
-		{"long page of an error", func(w http.ResponseWriter, _ *http.Request) { page(w, 200_000) }, WrongSize},
-		{"page as long as the file", func(w http.ResponseWriter, _ *http.Request) { page(w, size) }, OK},
+		{"page of an error", func(w http.ResponseWriter, _ *http.Request) { errorPage(w, 3000) }, Soft404},
+		{"long page of an error", func(w http.ResponseWriter, _ *http.Request) { errorPage(w, 200_000) }, Soft404},
+		{"page as long as the file", func(w http.ResponseWriter, _ *http.Request) { errorPage(w, size) }, OK},
 		{"length by GET only", func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				serveFile(w, r, size)
@@ -80,9 +80,9 @@ func TestAnswers(t *testing.T) {
 			server := httptest.NewServer(x.serve)
 			defer server.Close()
 			p := planOf(t, server.URL+"/f", size)
-			for _, p.ranged = range []bool{false, true} {
+			for _, p.thorough = range []bool{false, true} {
 				if got := testChecker(nil).probe(t.Context(), p, index.V4); got.Verdict != x.want {
-					t.Errorf("ranged %v: %v (%s), want %v", p.ranged, got.Verdict, got.Detail, x.want)
+					t.Errorf("ranged %v: %v (%s), want %v", p.thorough, got.Verdict, got.Detail, x.want)
 				}
 			}
 		})
@@ -140,10 +140,10 @@ func TestOther(t *testing.T) {
 		t.Run(x.first+" or "+x.other, func(t *testing.T) {
 			p := planOf(t, server.URL+x.first, 5)
 			p.other = planOf(t, server.URL+x.other, 5).file
-			for _, p.ranged = range []bool{false, true} {
+			for _, p.thorough = range []bool{false, true} {
 				got := testChecker(nil).probe(t.Context(), p, index.V4)
 				if got.Verdict != x.want || got.Detail != x.detail {
-					t.Errorf("ranged %v: %v (%s), want %v (%s)", p.ranged, got.Verdict, got.Detail, x.want, x.detail)
+					t.Errorf("ranged %v: %v (%s), want %v (%s)", p.thorough, got.Verdict, got.Detail, x.want, x.detail)
 				}
 			}
 		})
@@ -174,7 +174,7 @@ func TestFirstTrip(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		p := planOf(t, "http://mirror.test/old", 5)
-		p.other = file{p.url.JoinPath("new"), 6}
+		p.other = file{url: p.url.JoinPath("new"), size: 6}
 		p.addrs = []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}
 		for text, want := range map[string]Result{
 			"": {Verdict: Missing, Latency: 1020*time.Millisecond + c.timeout},

@@ -63,7 +63,7 @@ func TestRanged(t *testing.T) {
 			server := httptest.NewServer(x.serve)
 			defer server.Close()
 			p := planOf(t, server.URL+"/f", size)
-			p.ranged = true
+			p.thorough = true
 			if got := testChecker(nil).probe(t.Context(), p, index.V4); got.Verdict != x.want {
 				t.Errorf("%v (%s), want %v", got.Verdict, got.Detail, x.want)
 			}
@@ -71,20 +71,21 @@ func TestRanged(t *testing.T) {
 	}
 }
 
-// TestRangedNow counts how often the first bytes are asked for.
-func TestRangedNow(t *testing.T) {
-	file, dir := target{plan: plan{file: file{size: 1}}}, target{plan: plan{file: file{size: -1}}}
-	ranged := 0
-	for range 10 * rangedEvery {
-		if file.ask().ranged {
-			ranged++
+// TestThorough counts how often more than the header is asked for.
+func TestThorough(t *testing.T) {
+	for _, x := range []struct {
+		of   file
+		want int
+	}{{file{size: 1}, 20}, {file{size: -1}, 20}, {file{size: -1, dir: true}, 10}} {
+		asked, thorough := target{plan: plan{file: x.of}}, 0
+		for range 200 {
+			if asked.ask().thorough {
+				thorough++
+			}
 		}
-		if dir.ask().ranged {
-			t.Fatal("of a directory")
+		if thorough != x.want {
+			t.Errorf("%+v: %d of 200 probes, want %d", x.of, thorough, x.want)
 		}
-	}
-	if ranged != 10 {
-		t.Errorf("%d of %d probes", ranged, 10*rangedEvery)
 	}
 }
 
@@ -94,8 +95,8 @@ func TestGetFails(t *testing.T) {
 	c := Config{}.WithDefaults()
 	host := target{plan: plan{file: file{size: 5000}}}
 	probe := func(get, head Verdict) {
-		host.result, host.probed = Result{Verdict: head}, true
-		if host.ask().ranged {
+		host.result = Result{Verdict: head}
+		if host.ask().thorough {
 			host.result.Verdict = get
 		}
 		host.note(false, &c, time.Now())
@@ -104,7 +105,7 @@ func TestGetFails(t *testing.T) {
 	for ; !host.failing && n < 100; n++ {
 		probe(BadStatus, OK)
 	}
-	if n != rangedEvery+1 {
+	if n != host.plan.every()+1 {
 		t.Errorf("down after %d probes", n)
 	}
 	for range 100 {
@@ -132,7 +133,7 @@ func TestLookRanged(t *testing.T) {
 	host := p.targets[newName("a")]
 	host.plan.size = 5000
 	p.Look(newName("a"))
-	if !host.ask().ranged || host.ask().ranged {
+	if !host.ask().thorough || host.ask().thorough {
 		t.Error("want the first bytes once")
 	}
 }

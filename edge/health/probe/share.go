@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"container/heap"
 	"slices"
 	"strings"
 	"time"
@@ -81,9 +80,9 @@ func (p *Prober) Look(name health.Target) {
 	if t == nil || t.failing || t.streak > 0 {
 		return
 	}
-	t.heads = rangedEvery
+	t.brief = t.plan.every()
 	if due := t.seen.Add(p.config.retry()); t.at >= 0 && due.Before(t.due) {
-		p.dueAt(t, due)
+		p.wait(t, due, seconds)
 		p.wake()
 	}
 }
@@ -112,7 +111,7 @@ func (p *Prober) Doubt() {
 			p.kinds[t.kind()].doubted++
 		}
 		if due := now.Add(t.phase / 10); t.at >= 0 && due.Before(t.due) {
-			p.dueAt(t, due)
+			p.wait(t, due, turns)
 		}
 	}
 	p.wake()
@@ -126,12 +125,6 @@ func (p *Prober) settled(t *target) {
 	}
 }
 
-// dueAt changes when a target is probed next.
-func (p *Prober) dueAt(t *target, due time.Time) {
-	t.due = due
-	heap.Fix(&p.queue, t.at)
-}
-
 // wake has Run look what is due, and to be told.
 func (p *Prober) wake() {
 	select {
@@ -143,7 +136,7 @@ func (p *Prober) wake() {
 // tell notes what is to be told of a target. A result that says nothing of the
 // host changes nothing.
 func (p *Prober) tell(t *target) {
-	if p.config.Tell == nil || t.probed && !t.gone && t.exists() && !t.result.Verdict.settles() {
+	if p.config.Tell == nil || t.probed() && !t.gone && t.exists() && !t.result.Verdict.settles() {
 		return
 	}
 	p.seen = append(p.seen, vote.Seen{Target: t.name, Sight: t.sight()})
@@ -152,7 +145,7 @@ func (p *Prober) tell(t *target) {
 // sight returns what this edge sees of a target.
 func (t *target) sight() vote.Sight {
 	switch {
-	case t.gone || !t.probed:
+	case t.gone || !t.probed():
 		return vote.Sight{}
 	case !t.exists(): // what nobody can reach is not down
 		return vote.Sight{State: vote.Absent, Verdict: uint8(t.result.Verdict)}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
 )
@@ -23,7 +24,7 @@ type Status struct {
 	Result Result // of the last probe; its verdict is [Unknown] before the first
 }
 
-// Statuses returns the status of all targets, by host, scheme and family.
+// Statuses returns the status of all targets, by host and kind.
 func (p *Prober) Statuses() []Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +35,7 @@ func (p *Prober) Statuses() []Status {
 			Kept: t.failing && !t.down && p.config.Tell == nil, Failing: t.failing, Result: t.result,
 		})
 	}
-	slices.SortFunc(all, func(a, b Status) int { return compareTargets(a.Target, b.Target) })
+	slices.SortFunc(all, func(a, b Status) int { return vote.CompareTargets(a.Target, b.Target) })
 	return all
 }
 
@@ -63,6 +64,10 @@ type KindCounters struct {
 	Failing int // whose last probe failed
 	Down    int // as published
 
+	// Late is for how long the target has been due that waits longest for one of the
+	// probes that run to end; see [Config.Concurrency].
+	Late time.Duration
+
 	// Capped is how many targets are failing, but kept up by [Config.MaxDown].
 	// Above 0, somebody should look: either a country is in trouble or this edge is.
 	Capped int
@@ -77,10 +82,17 @@ type KindCounters struct {
 func (p *Prober) Counters() Counters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := Counters{Results: p.results, Running: p.running, Kinds: make([]KindCounters, health.Kinds)}
+	now := time.Now()
+	c := Counters{Results: p.results, Kinds: make([]KindCounters, health.Kinds)}
 	for k := range c.Kinds {
 		kind := health.Kind(k)
-		c.Kinds[k] = KindCounters{Scheme: kind.Scheme(), Family: kind.Family(), Capped: p.kinds[k].capped, Abstaining: p.kinds[k].abstaining}
+		c.Kinds[k] = KindCounters{
+			Scheme: kind.Scheme(), Family: kind.Family(),
+			Capped: p.kinds[k].capped, Abstaining: p.kinds[k].abstaining, Late: p.late(kind, now),
+		}
+		for _, l := range p.lanes[k] {
+			c.Running += l.running
+		}
 	}
 	for _, t := range p.targets {
 		of := &c.Kinds[t.kind()]

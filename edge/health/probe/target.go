@@ -14,17 +14,17 @@ type target struct {
 	phase time.Duration // of its probes within the interval
 	plan  plan
 
+	lane *lane     // in which it waits, or its probe runs
 	due  time.Time // when the next probe is; meaningless while one is on
-	at   int       // position in the queue; -1 while a probe is on
+	at   int       // position in the lane; -1 while a probe is on
 	gone bool      // no longer a target
 	seen time.Time // when the last probe ended
 
 	doubted bool // to be probed anew before this kind counts
 
-	heads    int    // probes since the last one that read the first bytes
+	brief    int    // probes since the last thorough one
 	result   Result // of the last probe
 	trips    trips
-	probed   bool
 	answered bool // with OK, ever
 	streak   int  // of results that contradict failing
 	failing  bool // by rise and fall
@@ -55,9 +55,12 @@ func phaseOf(name health.Target, interval time.Duration) time.Duration {
 // kind returns which of the kinds the target is of.
 func (t *target) kind() health.Kind { return t.name.Kind() }
 
+// probed reports whether t has been probed, by this process or the one before.
+func (t *target) probed() bool { return t.result.Verdict != Unknown }
+
 // counts reports whether the last result of t says something of its kind.
 func (t *target) counts() bool {
-	return t.probed && t.result.Verdict.settles() && (t.answered || !t.plan.private)
+	return t.result.Verdict.settles() && (t.answered || !t.plan.private)
 }
 
 // exists reports whether t is a target as far as is known: its name may turn
@@ -117,54 +120,26 @@ func (t *target) next(now time.Time, c *Config) time.Time {
 	return regular
 }
 
-// rangedEvery is how many probes of a target that is well there are for each
-// that reads the first bytes of the file too.
-const rangedEvery = 10
+// place returns the lane to wait in after a result.
+func (t *target) place() int {
+	if t.streak > 0 {
+		return seconds
+	}
+	return turns
+}
 
-// ask returns how to make the next probe. What follows a failure reads the
-// first bytes until all is well again: HEAD could not contradict a GET that
-// failed, and a GET that succeeds, which is what clients send, does a HEAD.
+// ask returns how to make the next probe. What follows a failure is thorough
+// until all is well again: HEAD could not contradict a GET that failed, and a GET
+// that succeeds, which is what clients send, does a HEAD.
 func (t *target) ask() plan {
 	p := t.plan
-	t.heads++
-	if t.failing || t.streak > 0 || t.heads >= rangedEvery {
-		p.ranged = p.size > 0
-		t.heads = 0
+	t.brief++
+	if t.failing || t.streak > 0 || t.brief >= p.every() {
+		p.thorough = true
+		t.brief = 0
 	}
 	return p
 }
 
 // retry returns the time from a first failure to the next probe.
 func (c *Config) retry() time.Duration { return min(time.Second, c.Interval/4) }
-
-// A queue is a heap of targets, the one that is due first on top.
-type queue []*target
-
-// Len returns the number of targets, for [heap.Interface].
-func (q queue) Len() int { return len(q) }
-
-// Less reports whether target i is due before target j.
-func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-
-// Swap swaps two targets.
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].at, q[j].at = i, j
-}
-
-// Push appends a target; use [heap.Push].
-func (q *queue) Push(x any) {
-	t := x.(*target) // only targets are pushed
-	t.at = len(*q)
-	*q = append(*q, t)
-}
-
-// Pop takes the last target off; use [heap.Pop].
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	t := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	t.at = -1
-	return t
-}

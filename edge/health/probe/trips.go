@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -29,10 +30,11 @@ func (t *trips) add(d time.Duration) {
 	}
 }
 
-// millis returns what is told, in milliseconds from 1 on; 0: there is none.
+// millis returns what is told, in milliseconds, from 1 to the most that a report
+// has room for, about a minute; 0: there is none.
 func (t *trips) millis() uint16 {
 	if t.n == 0 {
 		return 0
 	}
-	return uint16(max(t.told.Round(time.Millisecond)/time.Millisecond, 1)) // no probe takes a minute
+	return uint16(min(max(t.told.Round(time.Millisecond)/time.Millisecond, 1), math.MaxUint16))
 }

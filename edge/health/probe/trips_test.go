@@ -28,6 +28,8 @@ func TestTrips(t *testing.T) {
 		{"but when all of the last say so", []float64{90}, 90},
 		{"beside the edge", []float64{0.2}, 1},
 		{"a little further", []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 1},
+		{"more than fits", []float64{65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536, 65536}, 65535},
+		{"an hour", []float64{3.6e6, 3.6e6, 3.6e6, 3.6e6, 3.6e6, 3.6e6, 3.6e6, 3.6e6, 3.6e6, 3.6e6}, 65535},
 	} {
 		if add(step.add...); of.millis() != step.want {
 			t.Errorf("%s: %d ms, want %d", step.name, of.millis(), step.want)

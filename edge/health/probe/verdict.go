@@ -5,7 +5,8 @@ import "time"
 // A Verdict is what one probe found. The zero value says that there was none yet.
 type Verdict uint8
 
-// The verdicts. [Verdict.Failed] says which of them count against a host.
+// The verdicts. Edges tell one another their numbers: new ones go to the end.
+// [Verdict.Failed] says which of them count against a host.
 const (
 	Unknown   Verdict = iota // not probed yet
 	OK                       // answered as a mirror should
@@ -23,6 +24,7 @@ const (
 	Missing                  // 404 or 410: the content is not where it should be
 	WrongSize                // the file has another size than the one that is known, or it cannot be found out
 	Elsewhere                // redirects to another host, or from https to http
+	Soft404                  // a page with a status of success where something else should be
 	Verdicts                 // how many there are
 )
 
@@ -30,7 +32,7 @@ const (
 func (v Verdict) String() string {
 	names := [Verdicts]string{
 		"unknown", "ok", "no_address", "local", "no_route", "no_name", "refused", "timeout", "tls",
-		"untrusted", "expired", "protocol", "bad_status", "missing", "wrong_size", "elsewhere",
+		"untrusted", "expired", "protocol", "bad_status", "missing", "wrong_size", "elsewhere", "soft_404",
 	}
 	if int(v) >= len(names) {
 		return "invalid"
@@ -40,6 +42,9 @@ func (v Verdict) String() string {
 
 // Failed reports whether the verdict counts against the host.
 func (v Verdict) Failed() bool { return v >= NoRoute }
+
+// lacks reports whether the verdict is that a file is not there as it should be.
+func (v Verdict) lacks() bool { return v == Missing || v == WrongSize || v == Soft404 }
 
 // settles reports whether the verdict says anything about the host.
 func (v Verdict) settles() bool { return v == OK || v.Failed() }

@@ -453,7 +453,7 @@ func (f *fleet) orders() {
 	wantAll(f.t, command("drain", "m08", "--for", "30s"), "m08", "edge3")
 	f.t.Log("drained after", f.gone(15*time.Second, f.edges, 8))
 	wantAll(f.t, command("members"), "edge1", "alive", "r2", "drained: m08, a mirror")
-	wantAll(f.t, command("votes", "m26"), "failing", "wrong_size", "down: http over ipv4")
+	wantAll(f.t, command("votes", "m26"), "failing", "soft_404", "down: http over ipv4")
 	wantAll(f.t, command("votes", "m28"), "expired", "down: https over ipv4")
 	wantAll(f.t, command("keys"), "7 edges")
 	f.t.Log("over after", f.gone(60*time.Second, f.edges))
