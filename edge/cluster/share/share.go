@@ -55,6 +55,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/waypost/waypost/edge/cluster/door"
 	"github.com/waypost/waypost/edge/snapshot/wire"
 )
 
@@ -112,14 +113,14 @@ type Share struct {
 	standing standings
 	roster   roster
 	sending  *slots
+	door     *door.Door
 	counters counters
 }
 
 type counters struct {
 	manifests, sections, bytes   atomic.Uint64 // sent
-	refused, busy                atomic.Uint64
+	refused                      atomic.Uint64
 	wrong, failed, lacked, asked atomic.Uint64
-	connections                  atomic.Uint64
 }
 
 // Counters are what a [Share] counted since it was made.
@@ -142,7 +143,10 @@ func New(o Options) (*Share, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Share{Options: o, ring: &ring{keys: o.Keys}, sending: newSlots(maxSending, maxSendingTo)}
+	s := &Share{
+		Options: o, ring: &ring{keys: o.Keys}, sending: newSlots(maxSending, maxSendingTo),
+		door: door.New(door.Limits{Strangers: maxStrangers, Known: maxConnections, OfNetwork: maxOfNetwork}),
+	}
 	if _, err := s.ring.current(); err != nil {
 		return nil, fmt.Errorf("sharing snapshots with other edges: %w", err)
 	}
@@ -162,7 +166,7 @@ func (s *Share) Open() error {
 
 // serveAt has [Share.Run] serve at a listener.
 func (s *Share) serveAt(l net.Listener) {
-	s.listener = &limited{Listener: l, counters: &s.counters, of: map[netip.Prefix]int{}}
+	s.listener = &guarded{Listener: l, door: s.door}
 	s.port.Store(uint32(s.Address().Port()))
 }
 
@@ -211,8 +215,8 @@ func (s *Share) Run(ctx context.Context) error {
 func (s *Share) Counters() Counters {
 	c := &s.counters
 	return Counters{
-		Manifests: c.manifests.Load(), Sections: c.sections.Load(), Bytes: c.bytes.Load(), Connections: c.connections.Load(),
-		Refused: c.refused.Load(), Busy: c.busy.Load(), Asked: c.asked.Load(), Lacked: c.lacked.Load(), Failed: c.failed.Load(),
+		Manifests: c.manifests.Load(), Sections: c.sections.Load(), Bytes: c.bytes.Load(), Connections: s.door.Admitted(),
+		Refused: c.refused.Load(), Busy: s.door.Busy(), Asked: c.asked.Load(), Lacked: c.lacked.Load(), Failed: c.failed.Load(),
 		Wrong: c.wrong.Load(), LeftAlone: s.standing.alone(time.Now()),
 	}
 }
