@@ -154,6 +154,7 @@ func (v *View) Answer(q *Query, a *Answer) {
 		File: q.Target.File, HasFile: q.Target.HasFile, Older: q.Older,
 		Schemes: q.Schemes, Reach: q.Reach, Record: q.Record,
 		Countries: q.Countries, Global: q.Global, Avoid: q.Avoid, NoNear: q.NoNear, NoPrivate: q.NoPrivate,
+		Drained: v.Health.Drained(),
 	}
 	a.Match.Find(ix, &a.Query)
 	policy := &ix.Category(q.Target.Category).Policy

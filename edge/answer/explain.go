@@ -60,8 +60,7 @@ type Chosen struct {
 	Name    string   `json:"name"`
 	Country string   `json:"country,omitempty"`
 	URLs    []string `json:"urls,omitempty"`
-	Down    bool     `json:"down,omitempty"`    // and so left out, unless all are
-	Drained bool     `json:"drained,omitempty"` // by order of an operator, and so down; whoever knows of orders says it
+	Down    bool     `json:"down,omitempty"` // and so left out, unless all are
 
 	// Distance is how far the host is taken to be, and by what, where a policy
 	// says order: nearest.

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
@@ -11,34 +10,40 @@ import (
 // A question can say more of itself.
 type question struct{ vote.Question }
 
-// A change is a target that has gone down or up, and why.
+// A change is a target that has gone down or up by votes, and why.
 type change struct {
 	vote.Finding
 
-	ordered  bool   // it is or was drained: votes do not matter
 	verdict  uint8  // that most of those against it have
 	observer string // one of them; "" if nobody is against it
 }
 
-// changes returns those of a that are not in b, of which some are there by order.
-// All are sorted.
-func (q *question) changes(a, b, ordered []health.Target) (found []change) {
-	has := func(all []health.Target, t health.Target) bool {
-		_, ok := slices.BinarySearchFunc(all, t, vote.CompareTargets)
-		return ok
-	}
-	for _, t := range a {
-		if has(b, t) {
-			continue
-		}
-		if at, ok := findHost(q.Hosts, t.Host); ok {
-			h := &q.Hosts[at]
-			f := change{Finding: q.Find(h, t.Kind()), ordered: has(ordered, t)}
-			f.verdict, f.observer = q.cause(h, t.Kind())
-			found = append(found, f)
+// changes returns what votes have brought down since the decision before, and up.
+func (q *question) changes(before, now *vote.Decision) (fell, rose []change) {
+	for _, t := range now.Down {
+		if !before.IsDown(t) {
+			fell = q.explain(fell, t)
 		}
 	}
-	return found
+	for _, t := range before.Down {
+		if !now.IsDown(t) && !now.IsDrained(t.Host) {
+			rose = q.explain(rose, t)
+		}
+	}
+	return fell, rose
+}
+
+// explain appends why a target has gone down or up, unless there is no such host
+// any more.
+func (q *question) explain(all []change, t health.Target) []change {
+	at, ok := findHost(q.Hosts, t.Host)
+	if !ok {
+		return all
+	}
+	h := &q.Hosts[at]
+	f := change{Finding: q.Find(h, t.Kind())}
+	f.verdict, f.observer = q.cause(h, t.Kind())
+	return append(all, f)
 }
 
 // cause returns the verdict that most of those have whose votes are against one
@@ -60,23 +65,14 @@ func (q *question) cause(h *vote.Host, k health.Kind) (verdict uint8, observer s
 	return verdict, observer
 }
 
-// report logs what has gone down or up.
+// report logs what has gone down or up by votes; of orders, [orders.report] does.
 func (c *Cluster) report(v *verdict) {
 	for i := range v.fell {
 		f := &v.fell[i]
-		if f.ordered {
-			c.Log.Info("mirror is down", "host", f.Target.Host, "kind", f.Target.Kind().String(), "reason", "drained")
-			continue
-		}
 		c.Log.Warn("mirror is down", append(votesOn(f), "verdict", c.nameOf(f.verdict), "seen_by", f.observer)...)
 	}
 	for i := range v.rose {
-		f := &v.rose[i]
-		if f.ordered {
-			c.Log.Info("mirror is up", "host", f.Target.Host, "kind", f.Target.Kind().String(), "reason", "no longer drained")
-			continue
-		}
-		c.Log.Info("mirror is up", votesOn(f)...)
+		c.Log.Info("mirror is up", votesOn(&v.rose[i])...)
 	}
 }
 

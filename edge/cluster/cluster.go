@@ -91,9 +91,9 @@ type Options struct {
 
 	Verdict func(uint8) string // names a verdict of probes, for the log; nil: it is a number
 
-	// Decided is called with all targets that are down, whenever that changes,
-	// and once at first. It is never called twice at once.
-	Decided func(down []health.Target)
+	// Decided is called with what was decided, whenever that changes, and once at
+	// first. It is never called twice at once.
+	Decided func(d *vote.Decision)
 
 	Before []health.Target // what the process before had decided; votes are weighed by it until the first decision
 	File   string          // keeps the orders of operators over restarts; "": nothing does
@@ -114,6 +114,7 @@ type Cluster struct {
 	counters  counters
 	alive     atomic.Int32  // members, with this one
 	silent    atomic.Bool   // end without a word
+	unsaved   atomic.Bool   // orders that could not be written
 	dirty     chan struct{} // there is something to decide
 	moved     chan struct{} // members have changed
 	renamed   chan struct{} // what this edge tells of itself has changed
@@ -257,7 +258,7 @@ func (c *Cluster) decide(ctx context.Context) {
 		now := time.Now()
 		v := c.council.decide(now)
 		if v.changed && c.Decided != nil {
-			c.Decided(v.down)
+			c.Decided(&v.Decision)
 		}
 		drains.report(c.Log, c.council.orders(now))
 		c.report(&v)

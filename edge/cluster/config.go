@@ -152,7 +152,7 @@ func (c Config) Validate() error {
 		}
 	}
 	want(len(c.KeyFiles) > 0 || at.IsLoopback(), "key_files", "want a file with a key, as waypost cluster keys generate prints it")
-	if _, err := readKeys(c.KeyFiles); err != nil {
+	if _, err := ReadKeys(c.KeyFiles); err != nil {
 		want(false, "key_files", "%v", err)
 	}
 	want(len(c.Region) <= maxRegion, "region", "want at most %d bytes", maxRegion)

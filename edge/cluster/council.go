@@ -3,6 +3,7 @@ package cluster
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,6 @@ type council struct {
 	swept    time.Time              // the book
 	decided  bool
 	decision vote.Decision
-	down     map[health.Target]bool // by decision on votes, not by order
 }
 
 func newCouncil(self string, fall int, maxDown float64) *council {
@@ -47,18 +47,6 @@ func (c *council) inherit(down []health.Target) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.decision.Down = slices.SortedFunc(slices.Values(down), vote.CompareTargets)
-	c.remember()
-}
-
-// remember notes what is down by decision on votes. The caller holds the mutex.
-func (c *council) remember() {
-	c.down = make(map[health.Target]bool, len(c.decision.Down))
-	for _, t := range c.decision.Down {
-		c.down[t] = true
-	}
-	for _, t := range c.decision.Drained {
-		delete(c.down, t)
-	}
 }
 
 // see notes what this edge sees, and returns what others should be told.
@@ -161,7 +149,7 @@ func (c *council) all(now time.Time) *vote.Message {
 // setHosts tells which hosts there are, in any order.
 func (c *council) setHosts(hosts []vote.Host) {
 	hosts = slices.Clone(hosts)
-	slices.SortFunc(hosts, func(a, b vote.Host) int { return compareNames(a.Name, b.Name) })
+	slices.SortFunc(hosts, func(a, b vote.Host) int { return strings.Compare(a.Name, b.Name) })
 	c.arranging.Lock()
 	defer c.arranging.Unlock()
 	c.arrange(hosts, c.roll)
@@ -220,20 +208,20 @@ func (c *council) forget(now time.Time, alive func(name string) bool) {
 func (c *council) question(now time.Time) *question {
 	return &question{vote.Question{
 		Hosts: c.hosts, Book: c.book, Fall: c.fall, MaxDown: c.maxDown,
-		Drained: func(name string, edge bool) bool { return c.drains.Has(now, name, edge) },
-		Before:  func(t health.Target) bool { return c.down[t] },
+		Drains: c.drains, Now: now, Before: c.decision.IsDown,
 	}}
 }
 
 // findHost returns where a host is.
 func findHost(hosts []vote.Host, name string) (at int, ok bool) {
-	return slices.BinarySearchFunc(hosts, name, func(h vote.Host, name string) int { return compareNames(h.Name, name) })
+	return slices.BinarySearchFunc(hosts, name, func(h vote.Host, name string) int { return strings.Compare(h.Name, name) })
 }
 
 // A verdict is what was decided.
 type verdict struct {
-	down    []health.Target
-	changed bool            // down is not what it was
+	vote.Decision
+
+	changed bool            // it is not what it was
 	confirm []health.Target // down, and only doubtful as seen here
 	next    time.Time       // when an order ends; zero: none does
 
@@ -246,14 +234,10 @@ func (c *council) decide(now time.Time) (v verdict) {
 	defer c.mu.Unlock()
 	q := c.question(now)
 	d := vote.Decide(&q.Question)
-	v.fell, v.rose = q.changes(d.Down, c.decision.Down, d.Drained), q.changes(c.decision.Down, d.Down, c.decision.Drained)
-	v.changed = !slices.Equal(d.Down, c.decision.Down) || !c.decided
-	v.down, v.next = d.Down, c.drains.Next(now)
-	anew := v.changed || !slices.Equal(d.Drained, c.decision.Drained)
+	v.fell, v.rose = q.changes(&c.decision, &d)
+	v.Decision, v.next = d, c.drains.Next(now)
+	v.changed = !d.Equal(&c.decision) || !c.decided
 	c.decision, c.decided = d, true
-	if anew {
-		c.remember()
-	}
 	for _, t := range d.Down {
 		if c.own[t.Host][t.Kind()].State == vote.Doubtful {
 			v.confirm = append(v.confirm, t)
@@ -275,6 +259,13 @@ func (c *council) orders(now time.Time) []vote.Drain {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.drains.All(now)
+}
+
+// isDrained reports whether a host or an edge is drained.
+func (c *council) isDrained(now time.Time, name string, edge bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.drains.Has(now, name, edge)
 }
 
 // drainedUntil returns until when this edge is drained; zero: it is not.

@@ -43,7 +43,7 @@ func TestSkewedClocks(t *testing.T) {
 			switch r.IntN(8) {
 			case 0:
 				m.Drains = []vote.Drain{edges[i].order(now.Add(skews[i]), vote.Drain{
-					Name: names[r.IntN(6)], On: r.IntN(3) > 0, Left: time.Duration(1+r.IntN(20)) * time.Minute,
+					Name: append(names, "rsync-only")[r.IntN(7)], On: r.IntN(3) > 0, Left: time.Duration(1+r.IntN(20)) * time.Minute,
 				})}
 			case 1:
 				m.Reports = edges[i].see(nil, [health.Kinds]bool{r.IntN(4) == 0}).reports()
@@ -69,29 +69,31 @@ func TestSkewedClocks(t *testing.T) {
 				}
 			}
 		}
-		for _, e := range edges { // what was decided while they knew less is no matter
-			e.down = nil
+		for _, e := range edges { // not all observers have voted
+			e.decision = vote.Decision{}
 		}
-		want := edges[0].decide(now.Add(skews[0])).down
+		want := edges[0].decide(now.Add(skews[0])).Decision
 		for i, e := range edges {
-			if diff := cmp.Diff(want, e.decide(now.Add(skews[i])).down); diff != "" {
+			if diff := cmp.Diff(want, e.decide(now.Add(skews[i])).Decision); diff != "" {
 				t.Fatalf("seed %d: edge0 and edge%d: %s", seed, i, diff)
 			}
 		}
 	}
 }
 
-// TestOrderEnds: a council says when it has to be asked again.
+// TestOrderEnds: a council says when it has to be asked again, also for a host
+// that nobody votes on.
 func TestOrderEnds(t *testing.T) {
 	c := newCouncil("a", 2, 1)
 	c.setHosts(hosts("h"))
 	now := time.Now()
 	c.order(now, vote.Drain{Name: "h", On: true, Left: time.Minute})
+	c.order(now, vote.Drain{Name: "rsync-only", On: true, Left: time.Minute})
 	v := c.decide(now)
-	if len(v.down) != 2 || !v.next.Equal(now.Add(time.Minute)) || !v.changed || len(v.fell) != 2 {
+	if len(v.Down) != 0 || !cmp.Equal(v.Drained, []string{"h", "rsync-only"}) || !v.next.Equal(now.Add(time.Minute)) || !v.changed {
 		t.Fatalf("%+v", v)
 	}
-	if v = c.decide(v.next); len(v.down) != 0 || !v.next.IsZero() || !v.changed || len(v.rose) != 2 {
+	if v = c.decide(v.next); len(v.Drained) != 0 || !v.next.IsZero() || !v.changed {
 		t.Errorf("%+v", v)
 	}
 	if v = c.decide(now.Add(time.Minute)); v.changed {
@@ -114,7 +116,7 @@ func TestWithdrawn(t *testing.T) {
 		t.Error(diff)
 	}
 	b.see([]vote.Seen{{Target: health.Kind(1).Of("h")}}, [health.Kinds]bool{})
-	if v := b.decide(time.Now()); len(v.down) != 0 { // one of two
+	if v := b.decide(time.Now()); len(v.Down) != 0 { // one of two
 		t.Errorf("%+v", v)
 	}
 	tell(vote.Sight{State: vote.Good})
@@ -128,7 +130,8 @@ func TestWithdrawn(t *testing.T) {
 }
 
 // TestBefore: what counts as decided before is by votes, and not by order, also
-// where one host comes under order as another one comes out of it.
+// where one host comes under order as another one comes out of it; nobody is told
+// that what is drained is up.
 func TestBefore(t *testing.T) {
 	c, now := newCouncil("a", 1, 1), time.Now()
 	c.setMembers([]vote.Member{{Name: "a"}})
@@ -140,15 +143,15 @@ func TestBefore(t *testing.T) {
 	}
 	see("h1", vote.Failing)
 	c.order(now, vote.Drain{Name: "h2", On: true, Left: time.Minute})
-	if v := c.decide(now); len(v.down) != 4 || len(c.down) != 2 || !c.down[health.Kind(0).Of("h1")] {
-		t.Fatalf("down %v, by votes %v", v.down, c.down)
+	if v := c.decide(now); len(v.Down) != 2 || !v.IsDown(health.Kind(0).Of("h1")) || len(v.fell) != 2 {
+		t.Fatalf("%+v", v)
 	}
 	see("h1", vote.Good)
 	see("h2", vote.Failing)
 	c.order(now, vote.Drain{Name: "h2", Left: time.Minute})
 	c.order(now, vote.Drain{Name: "h1", On: true, Left: time.Minute})
-	if v := c.decide(now); v.changed || len(c.down) != 2 || !c.down[health.Kind(0).Of("h2")] {
-		t.Errorf("down %v, by votes %v", v.down, c.down)
+	if v := c.decide(now); !v.changed || len(v.Down) != 2 || !v.IsDown(health.Kind(0).Of("h2")) || len(v.fell) != 2 || len(v.rose) != 0 {
+		t.Errorf("%+v", v)
 	}
 }
 

@@ -1,18 +1,22 @@
 package cluster
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Counters are what a cluster counts, for metrics.
 type Counters struct {
 	Members, Alive                int
-	Down, Kept, Unseen, Drained   int // targets
-	EdgesDrained                  int
+	Down, Kept, Unseen            int // targets, by votes
+	HostsDrained, EdgesDrained    int
 	Told, Heard, News, Compared   uint64 // messages sent by gossip, taken in, reports that were news; exchanges of all that is known
 	Packets, PacketBytes          uint64 // sent
 	Streams, StreamBytes          uint64 // opened; both ways
 	WrongKey, WrongLabel          uint64 // refused
 	Malformed, Conflicts, Waiting uint64 // refused; edges of one name; reports and orders that wait to be gossiped
 	KeysFailed                    bool   // the key files are of no use; the keys of before stay in use
+	DrainsUnsaved                 bool   // what is drained could not be written
 }
 
 // Counters returns the counters as they are now.
@@ -22,21 +26,17 @@ func (c *Cluster) Counters() Counters {
 		Compared: c.counters.compared.Load(), Packets: c.transport.packets.Load(), PacketBytes: c.transport.packetBytes.Load(),
 		Streams: c.transport.streams.Load(), StreamBytes: c.transport.streamBytes.Load(), WrongKey: c.refusals.key.Load(),
 		WrongLabel: c.refusals.label.Load(), Malformed: c.refusals.malformed.Load(), Conflicts: c.refusals.conflicts.Load(),
-		Waiting: uint64(c.queue.len()), KeysFailed: c.keys.failed.Load(),
+		Waiting: uint64(c.queue.len()), KeysFailed: c.keys.failed.Load(), DrainsUnsaved: c.unsaved.Load(),
 	}
 	c.mu.Lock()
 	out.Members = len(c.members)
 	c.mu.Unlock()
-	for _, d := range c.Drains() {
-		if d.Edge {
-			out.EdgesDrained++
-		}
-	}
 	s := c.council
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := &s.decision
-	out.Down, out.Kept, out.Unseen, out.Drained = len(d.Down), len(d.Kept), d.Unseen, len(d.Drained)
+	out.Down, out.Kept, out.Unseen = len(d.Down), len(d.Kept), d.Unseen
+	out.HostsDrained, out.EdgesDrained = s.drains.Count(time.Now())
 	return out
 }
 

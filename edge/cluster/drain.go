@@ -28,15 +28,17 @@ func (c *Cluster) Drains() []Drained {
 }
 
 // Drain takes a host, or an edge and its votes, out for some time, at all edges.
-// Unless force is given, an edge must be left that can answer.
+// Whether there is such a host the caller has to know: votes are on those only
+// that can be probed. Unless force is given, an edge must be left that can answer.
 func (c *Cluster) Drain(name string, edge bool, d time.Duration, force bool) error {
 	if d <= 0 || d > vote.MaxDrain {
 		return fmt.Errorf("for: want more than nothing, up to %s, got %s", vote.MaxDrain, d)
 	}
-	if err := c.exists(name, edge); err != nil {
-		return err
-	}
-	if edge && !force && c.isLast(name) {
+	switch {
+	case !edge:
+	case !c.isMember(name):
+		return fmt.Errorf("there is no edge %.60q", name)
+	case !force && c.isLast(name):
 		return fmt.Errorf("%.60q is the last edge that is alive and not drained: nobody would answer clients", name)
 	}
 	c.order(vote.Drain{Edge: edge, Name: name, On: true, Left: d})
@@ -59,13 +61,11 @@ func (c *Cluster) isLast(name string) bool {
 
 // Undrain takes it back in.
 func (c *Cluster) Undrain(name string, edge bool) error {
-	for _, d := range c.Drains() {
-		if d.Name == name && d.Edge == edge {
-			c.order(vote.Drain{Edge: edge, Name: name})
-			return nil
-		}
+	if !c.council.isDrained(time.Now(), name, edge) {
+		return fmt.Errorf("%.60q is not drained", name)
 	}
-	return fmt.Errorf("%.60q is not drained", name)
+	c.order(vote.Drain{Edge: edge, Name: name})
+	return nil
 }
 
 func (c *Cluster) order(what vote.Drain) {
@@ -74,17 +74,10 @@ func (c *Cluster) order(what vote.Drain) {
 	signal(c.dirty)
 }
 
-func (c *Cluster) exists(name string, edge bool) error {
-	if edge {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.members[name] == nil {
-			return fmt.Errorf("there is no edge %.60q", name)
-		}
-		return nil
-	}
-	_, err := c.Votes(name)
-	return err
+func (c *Cluster) isMember(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.members[name] != nil
 }
 
 // DrainedUntil returns when the order ends by which operators drained this edge;

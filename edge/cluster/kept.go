@@ -91,26 +91,36 @@ func (c *Cluster) restore(now time.Time) {
 	c.council.hear(&vote.Message{Drains: drains}, now)
 }
 
-// save keeps the orders in the file when they change, until ctx ends.
-func (c *Cluster) save(ctx context.Context) {
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case <-c.ordered:
-			c.saveNow()
-		}
-	}
-	select {
-	case <-c.ordered:
-		c.saveNow()
-	default:
-	}
-}
+// saveAgain is the time between attempts to write the file.
+const saveAgain = time.Minute
 
-func (c *Cluster) saveNow() {
+// save keeps the orders in the file when they change, until ctx ends. While they
+// cannot be written, such as on a full disk, it tries again, also at the end.
+func (c *Cluster) save(ctx context.Context) {
 	if c.File == "" {
 		return
 	}
+	again := time.NewTimer(0)
+	again.Stop()
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			if len(c.ordered) > 0 || c.unsaved.Load() {
+				c.saveNow()
+			}
+			return
+		case <-c.ordered:
+		case <-again.C:
+		}
+		if c.saveNow(); c.unsaved.Load() {
+			again.Reset(saveAgain)
+		}
+	}
+}
+
+// saveNow writes the file.
+func (c *Cluster) saveNow() {
 	now := time.Now()
 	text, err := encodeOrders(now, c.council.orders(now))
 	if err == nil {
@@ -119,7 +129,11 @@ func (c *Cluster) saveNow() {
 	if err == nil {
 		err = durable.WriteFile(c.File, text, 0o600)
 	}
-	if err != nil {
-		c.Log.Error("cluster: what is drained cannot be kept over a restart of all edges", "file", c.File, "error", err)
+	failed := err != nil
+	switch before := c.unsaved.Swap(failed); {
+	case failed:
+		c.Log.Error("cluster: what is drained cannot be kept over a restart of all edges; it is tried again", "file", c.File, "error", err)
+	case before:
+		c.Log.Info("cluster: what is drained is kept again", "file", c.File)
 	}
 }

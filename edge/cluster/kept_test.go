@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,8 +66,8 @@ func TestRestartOfAll(t *testing.T) {
 			t.Error("the edge is not drained any more")
 		}
 	})
-	if got := next.council.decide(time.Now()).down; len(got) != 2 {
-		t.Errorf("down: %v", got)
+	if got := next.council.decide(time.Now()).Drained; !cmp.Equal(got, []string{"h1"}) {
+		t.Errorf("drained: %v", got)
 	}
 
 	if err := os.WriteFile(file, []byte(`{"format": 1, "orders": [{`), 0o600); err != nil {
@@ -141,6 +142,50 @@ func FuzzParseOrders(f *testing.F) {
 	})
 }
 
+// TestDiskFull: what could not be written is written later, and at the end.
+func TestDiskFull(t *testing.T) {
+	for _, free := range []string{"a minute later", "at the end"} {
+		t.Run(free, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := filepath.Join(t.TempDir(), "data")
+				if err := os.WriteFile(dir, nil, 0o600); err != nil { // so that nothing can be written below
+					t.Fatal(err)
+				}
+				var log logbook
+				c := &Cluster{
+					Options: Options{Name: "a", Log: log.logger(), File: filepath.Join(dir, "drains.json")}, council: newCouncil("a", 2, 1),
+					queue: newQueue(func() int { return 1 }), ordered: make(chan struct{}, 1),
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); c.save(ctx) }()
+				if err := c.Drain("h1", false, time.Hour, false); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(3 * saveAgain / 2)
+				if n := strings.Count(log.String(), "cannot be kept"); n != 2 || !c.unsaved.Load() {
+					t.Errorf("tried %d times: %s", n, &log)
+				}
+				if err := os.Remove(dir); err != nil {
+					t.Fatal(err)
+				}
+				if free == "a minute later" {
+					time.Sleep(saveAgain)
+					if c.unsaved.Load() || !strings.Contains(log.String(), "is kept again") {
+						t.Error(log.String())
+					}
+				}
+				stop()
+				<-done
+				text, err := os.ReadFile(c.File)
+				if err != nil || !strings.Contains(string(text), `"h1"`) {
+					t.Errorf("%v: %s", err, text)
+				}
+			})
+		})
+	}
+}
+
 // TestInherit: what the process before had decided stays until votes say otherwise.
 func TestInherit(t *testing.T) {
 	c := newCouncil("a", 2, 1)
@@ -148,11 +193,11 @@ func TestInherit(t *testing.T) {
 	c.inherit([]health.Target{h2, h1})
 	c.setHosts(hosts("h1", "h2"))
 	c.setMembers([]vote.Member{{Name: "a"}})
-	if v := c.decide(time.Now()); !v.changed || !cmp.Equal(v.down, []health.Target{h1, h2}) || len(v.fell)+len(v.rose) > 0 {
+	if v := c.decide(time.Now()); !v.changed || !cmp.Equal(v.Down, []health.Target{h1, h2}) || len(v.fell)+len(v.rose) > 0 {
 		t.Errorf("at first: %+v", v)
 	}
 	c.see([]vote.Seen{{Target: h1, Sight: vote.Sight{State: vote.Good}}}, [health.Kinds]bool{})
-	if v := c.decide(time.Now()); !v.changed || !cmp.Equal(v.down, []health.Target{h2}) || len(v.rose) != 1 {
+	if v := c.decide(time.Now()); !v.changed || !cmp.Equal(v.Down, []health.Target{h2}) || len(v.rose) != 1 {
 		t.Errorf("once h1 was seen: %+v", v)
 	}
 }

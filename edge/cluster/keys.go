@@ -28,9 +28,9 @@ func GenerateKey() string {
 	return base64.StdEncoding.EncodeToString(key)
 }
 
-// readKeys reads the keys of all files, in order, each once. The error names
-// file and line, and no key.
-func readKeys(files []string) (keys [][]byte, err error) {
+// ReadKeys reads the keys of all files, in order, each once: the first is that
+// which encrypts. The error names file and line, and no key.
+func ReadKeys(files []string) (keys [][]byte, err error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 		if err != nil {
@@ -109,7 +109,7 @@ type seenFile struct {
 func newKeyring(files []string) (*keyring, error) {
 	k := &keyring{files: files, seen: map[string]seenFile{}}
 	k.changed()
-	keys, err := readKeys(files)
+	keys, err := ReadKeys(files)
 	if err != nil || len(keys) == 0 {
 		return k, err
 	}
@@ -146,7 +146,7 @@ func (k *keyring) exposed() (files []string) {
 
 // reload takes what the files have now.
 func (k *keyring) reload() error {
-	keys, err := readKeys(k.files)
+	keys, err := ReadKeys(k.files)
 	if err != nil || k.ring == nil {
 		return err
 	}

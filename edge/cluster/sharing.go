@@ -42,10 +42,6 @@ func (c Config) Seeds(ctx context.Context) (all []netip.AddrPort) {
 	return all
 }
 
-// ReadKeys reads the keys of all files, in order, each once: the first is that
-// which encrypts. The error names file and line, and no key.
-func ReadKeys(files []string) ([][]byte, error) { return readKeys(files) }
-
 // Secrets returns the keys of the gossip, this edge's own first; none if nothing
 // is encrypted. They are never told to anybody.
 func (c *Cluster) Secrets() (keys [][]byte) {

@@ -9,8 +9,6 @@ import (
 	"github.com/waypost/waypost/edge/health"
 )
 
-func compareNames(a, b string) int { return strings.Compare(a, b) }
-
 // A Member is an edge, as this one knows it.
 type Member struct {
 	Name     string         `json:"name"`
@@ -47,7 +45,7 @@ func (c *Cluster) Members() []Member {
 		})
 	}
 	c.mu.Unlock()
-	slices.SortFunc(all, func(a, b Member) int { return compareNames(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	now := time.Now()
 	c.council.mu.Lock()
 	defer c.council.mu.Unlock()

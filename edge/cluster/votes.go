@@ -28,12 +28,13 @@ type HostVotes struct {
 	Host      string   `json:"host"`
 	Observers []string `json:"observers"` // whose votes count
 	Votes     []Vote   `json:"votes"`
-	Down      []string `json:"down,omitempty"` // kinds, as decided
+	Down      []string `json:"down,omitempty"` // kinds, by votes; of a drained host none
 	Kept      []string `json:"kept,omitempty"` // kinds that the cap keeps up
 	Drained   bool     `json:"drained,omitempty"`
 }
 
-// Votes returns the votes on a host. The error is that there is no such host.
+// Votes returns the votes on a host. The error is that there is no such host, or
+// none that is probed.
 func (c *Cluster) Votes(host string) (*HostVotes, error) {
 	s := c.council
 	now := time.Now()
@@ -41,7 +42,7 @@ func (c *Cluster) Votes(host string) (*HostVotes, error) {
 	defer s.mu.Unlock()
 	at, ok := findHost(s.hosts, host)
 	if !ok {
-		return nil, fmt.Errorf("there is no host %.60q", host)
+		return nil, fmt.Errorf("there is no host %.60q that edges probe", host)
 	}
 	out := &HostVotes{Host: host, Observers: s.hosts[at].Observers, Drained: s.drains.Has(now, host, false)}
 	q := s.question(now)

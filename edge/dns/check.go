@@ -34,7 +34,7 @@ func check(t *zone.Tailored, ix *index.Index) error {
 	if t.Types == zone.CNAME {
 		return l.checkCNAME(ix)
 	}
-	if !l.exists(ix, wire.TypeA) && !l.exists(ix, wire.TypeAAAA) {
+	if !l.exists(ix, nil, wire.TypeA) && !l.exists(ix, nil, wire.TypeAAAA) {
 		return l.withoutAddress(ix)
 	}
 	return nil

@@ -92,7 +92,7 @@ func (w *Work) repeats(before []uint32, f index.Family, a netip.Addr) bool {
 // fallback addresses; else a failure, which nobody keeps for long.
 func (s *Server) noHost(w *Work) {
 	l, r := &w.lookup, &w.reply
-	if l.view != nil && !l.exists(l.view.Index, w.query.Type) {
+	if l.view != nil && !l.exists(l.view.Index, l.view.Health.Drained(), w.query.Type) {
 		l.scope = 0
 		s.negative(w, l.name.Zone)
 		return
@@ -114,8 +114,9 @@ func (s *Server) noHost(w *Work) {
 	w.count.noHost.Add(1)
 }
 
-// exists reports whether some host of the name has the type for anyone.
-func (l *lookup) exists(ix *index.Index, rrtype uint16) bool {
+// exists reports whether some host of the name has the type for anyone, without
+// those that are drained.
+func (l *lookup) exists(ix *index.Index, drained hostset.Set, rrtype uint16) bool {
 	t := &l.query.Target
 	var lacking hostset.Set
 	if t.HasFile {
@@ -124,7 +125,7 @@ func (l *lookup) exists(ix *index.Index, rrtype uint16) bool {
 	holders := ix.Holders(t.Directory)
 	for h := holders.Next(0); h >= 0; h = holders.Next(h + 1) {
 		n := uint32(h)
-		if ix.Active().Has(n) && !lacking.Has(n) && l.has(ix, n, rrtype) {
+		if ix.Active().Has(n) && !drained.Has(n) && !lacking.Has(n) && l.has(ix, n, rrtype) {
 			return true
 		}
 	}

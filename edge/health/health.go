@@ -9,10 +9,12 @@ import (
 	"github.com/waypost/waypost/edge/index"
 )
 
-// A State says which hosts of one index are down. The zero value, like nil,
-// says that none is. It is immutable once it is in use.
+// A State says which hosts of one index are down, and which ones operators have
+// drained: these are out as if the registry had marked them down. The zero value,
+// like nil, says that none is. It is immutable once it is in use.
 type State struct {
-	down [Kinds]hostset.Set
+	down    [Kinds]hostset.Set
+	drained hostset.Set
 }
 
 // A Target is what is up or down: one scheme of one host over one family.
@@ -22,11 +24,12 @@ type Target struct {
 	Family index.Family
 }
 
-// New returns the state in which the given targets are down. Those that ix
-// does not know, and schemes other than http and https, are passed over.
-func New(ix *index.Index, down []Target) *State {
+// New returns the state in which the given targets are down, and hosts of the
+// given names drained. What ix does not know, and targets of schemes other than
+// http and https, are passed over.
+func New(ix *index.Index, down []Target, drained ...string) *State {
 	numbers := ix.Numbers()
-	s := &State{}
+	s := &State{drained: hostset.Make(ix.Hosts())}
 	for k := range s.down {
 		s.down[k] = hostset.Make(ix.Hosts())
 	}
@@ -36,7 +39,21 @@ func New(ix *index.Index, down []Target) *State {
 			set.Add(h)
 		}
 	}
+	for _, name := range drained {
+		if h, ok := numbers[name]; ok {
+			s.drained.Add(h)
+		}
+	}
 	return s
+}
+
+// Drained returns the hosts that operators have drained; nil: none. Of these, Down
+// and Up say what they would be.
+func (s *State) Drained() hostset.Set {
+	if s == nil {
+		return nil
+	}
+	return s.drained
 }
 
 // set returns the hosts that are down by one scheme over one family; nil where

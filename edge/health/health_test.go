@@ -73,6 +73,13 @@ func TestState(t *testing.T) {
 			}
 		})
 	}
+	if (*health.State)(nil).Drained() != nil || down.Drained().Len() != 0 {
+		t.Error("nobody drained anything")
+	}
+	drained := health.New(ix, nil, "h2", "gone", "h0")
+	if s := drained.Drained(); s.Len() != 2 || !s.Has(0) || !s.Has(2) || drained.Down(0, index.HTTPS, index.V4) {
+		t.Errorf("drained: %v", s)
+	}
 	if !down.Down(0, index.HTTPS, index.V4) || down.Down(0, index.HTTPS, 0) || down.Down(0, index.HTTP, index.V4) || down.Down(1<<20, index.HTTPS, index.V4) {
 		t.Error("Down differs from Up")
 	}

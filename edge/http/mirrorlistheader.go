@@ -78,6 +78,7 @@ func (l *list) findHave(ix *index.Index, a *answer.Answer) {
 		l.have.AndNot(ix.Lacking(l.target.File))
 	}
 	l.have.And(ix.Active())
+	l.have.AndNot(a.View.Health.Drained())
 	if !a.Match.AvoidIgnored {
 		for _, c := range l.params.avoid {
 			l.have.AndNot(ix.HostsIn(c))

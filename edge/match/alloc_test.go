@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/waypost/waypost/bench/synth"
+	"github.com/waypost/waypost/edge/hostset"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/match"
 	"github.com/waypost/waypost/geo"
@@ -22,7 +23,7 @@ func TestAllocs(t *testing.T) {
 		{Schemes: index.Web, Reach: index.V4, HasFile: true},
 		{Record: index.V6, NoNear: true, Avoid: []geo.Country{{'D', 'E'}}},
 		{Countries: []geo.Country{{'U', 'S'}, {'F', 'R'}}},
-		{Global: true},
+		{Global: true, Drained: hostset.Full(ix.Hosts() / 2)},
 	}
 	for file := range in.Snapshot.Files.AllOlder() {
 		dir := directoryOf(in.Snapshot, file)

@@ -18,6 +18,7 @@ const (
 	LacksFile
 	HoldsOlder
 	MarkedDown
+	Drained
 	LacksScheme
 	LacksFamily
 	LacksRecord
@@ -36,6 +37,7 @@ func (r Reason) String() string {
 		"does not hold the file",
 		"holds an older version",
 		"taken out by an operator",
+		"drained: taken out by an operator for a while",
 		"has no URL of a wanted scheme",
 		"has no address of the client's family",
 		"has no address of the asked type for DNS",
@@ -74,6 +76,8 @@ func explain(ix *index.Index, q *Query, h uint32) Reason {
 		return LacksFile
 	case !ix.Active().Has(h):
 		return MarkedDown
+	case q.Drained.Has(h):
+		return Drained
 	case q.Schemes != 0 && !wanted.Has(h):
 		return LacksScheme
 	case q.Reach != 0 && !ix.Reachable(q.Reach).Has(h):

@@ -8,8 +8,8 @@
 // has a URL of a wanted scheme or an address of the wanted family, and it may
 // serve this client: private hosts serve only clients of their netblocks, ASNs
 // or peer ASNs, and countries may be allowed or excluded. Eligible hosts are
-// dealt into bands; each stands in the first band that names it. Health plays
-// no part here: that is pick's.
+// dealt into bands; each stands in the first band that names it. What probes
+// found plays no part here: that is pick's.
 //
 // A metalink of a file may ask for the hosts with an older version of it, too,
 // which it names as alternates. They stand in bands of their own, behind all
@@ -49,6 +49,8 @@ type Query struct {
 	Avoid     []geo.Country // avoid_country=
 	NoNear    bool          // netblock=0: no netblock and no ASN bands
 	NoPrivate bool          // private hosts stay out: the address is a resolver's, not the client's
+
+	Drained hostset.Set // hosts that operators took out for a while; nil: none
 }
 
 // asked reports whether the client named countries.
@@ -158,6 +160,7 @@ func findEligible(set, spare hostset.Set, ix *index.Index, q *Query) {
 		set.AndNot(lacking)
 	}
 	set.And(ix.Active())
+	set.AndNot(q.Drained)
 	if q.Reach != 0 {
 		set.And(ix.Reachable(q.Reach))
 	}

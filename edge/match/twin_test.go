@@ -80,6 +80,8 @@ func (s *slow) holds(why match.Reason, n uint32) bool {
 		return !q.Older && s.older(n)
 	case match.MarkedDown:
 		return h.Down
+	case match.Drained:
+		return q.Drained.Has(n)
 	case match.LacksScheme:
 		return q.Schemes != 0 && !s.hasURL(h)
 	case match.LacksFamily:
@@ -251,13 +253,13 @@ func drawQuery(r *rand.Rand, in index.Inputs, ix *index.Index, a netip.Addr) mat
 	if stale := slices.Sorted(maps.Keys(in.Snapshot.Files.AllOlder())); len(stale) > 0 && r.IntN(8) == 0 {
 		file := stale[r.IntN(len(stale))]
 		dir := directoryOf(in.Snapshot, file)
-		return refine(r, match.Query{
+		return refine(r, ix.Hosts(), match.Query{
 			Directory: dir, Category: in.Snapshot.Directories[dir].Category, HasFile: true, File: file, Place: ix.Place(a, a.BitLen()),
 		})
 	}
 	dir := uint32(r.IntN(ix.Directories()))
 	if from, to := in.Snapshot.Files.In(dir); r.IntN(3) == 0 && to > from {
-		return refine(r, match.Query{
+		return refine(r, ix.Hosts(), match.Query{
 			Directory: dir, Category: in.Snapshot.Directories[dir].Category,
 			HasFile: true, File: from + uint32(r.IntN(int(to-from))), Place: ix.Place(a, a.BitLen()),
 		})
@@ -266,7 +268,7 @@ func drawQuery(r *rand.Rand, in index.Inputs, ix *index.Index, a netip.Addr) mat
 	if r.IntN(3) == 0 {
 		source = r.IntN(source + 1)
 	}
-	return refine(r, match.Query{Directory: dir, Category: in.Snapshot.Directories[dir].Category, Place: ix.Place(a, source)})
+	return refine(r, ix.Hosts(), match.Query{Directory: dir, Category: in.Snapshot.Directories[dir].Category, Place: ix.Place(a, source)})
 }
 
 func directoryOf(s *snapshot.Snapshot, file uint32) uint32 {
@@ -278,7 +280,7 @@ func directoryOf(s *snapshot.Snapshot, file uint32) uint32 {
 	panic("a file in no directory")
 }
 
-func refine(r *rand.Rand, q match.Query) match.Query {
+func refine(r *rand.Rand, hosts int, q match.Query) match.Query {
 	oneIn := func(n int) bool { return r.IntN(n) == 0 }
 	codes := func() (out []geo.Country) {
 		for range 1 + r.IntN(3) {
@@ -303,6 +305,12 @@ func refine(r *rand.Rand, q match.Query) match.Query {
 	q.NoNear = oneIn(8)
 	q.NoPrivate = oneIn(8)
 	q.Older = oneIn(2)
+	if oneIn(4) {
+		q.Drained = hostset.Make(hosts)
+		for range r.IntN(hosts + 1) {
+			q.Drained.Add(uint32(r.IntN(hosts)))
+		}
+	}
 	if oneIn(5) {
 		for range 1 + 3*r.IntN(2) {
 			q.Avoid = append(q.Avoid, codes()...)

@@ -121,7 +121,6 @@ func (n *Node) explain(w http.ResponseWriter, r *http.Request) {
 	}
 	x := v.Explain(q)
 	n.explainASN(x)
-	n.explainDrains(x)
 	if r.URL.Query().Has("json") || strings.Contains(r.Header.Get("Accept"), "application/json") {
 		writePage(w, x)
 		return

@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/cluster"
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/handover"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/health/probe"
@@ -41,7 +41,7 @@ func (c *Config) clusterWarnings() []string {
 type peers struct {
 	at atomic.Pointer[cluster.Cluster]
 
-	down atomic.Pointer[[]health.Target] // nil: nothing was decided yet
+	decision atomic.Pointer[vote.Decision] // nil: nothing was decided yet
 }
 
 // cluster returns this edge's part in the cluster; nil: none is configured, or
@@ -148,45 +148,6 @@ func (n *Node) tellHosts(ix *index.Index) {
 	}
 }
 
-// decided puts what was decided in use.
-func (n *Node) decided(down []health.Target) {
-	n.peers.down.Store(&down)
-	n.engine.SetHealth(n.votedState)
-}
-
-// decidedDown returns what is down by decision of the cluster.
-func (n *Node) decidedDown() []health.Target {
-	if down := n.peers.down.Load(); down != nil {
-		return *down
-	}
-	return nil
-}
-
-// explainDrains adds to an explanation which hosts are down by order.
-func (n *Node) explainDrains(x *answer.Explanation) {
-	c := n.peers.cluster()
-	if c == nil {
-		return
-	}
-	drained := map[string]bool{}
-	for _, d := range c.Drains() {
-		drained[d.Name] = drained[d.Name] || !d.Edge
-	}
-	for _, b := range x.Bands {
-		for i := range b.Hosts {
-			b.Hosts[i].Drained = drained[b.Hosts[i].Name]
-		}
-	}
-}
-
-// votedState is the state of health of an index, by votes.
-func (n *Node) votedState(ix *index.Index) *health.State {
-	if down := n.peers.down.Load(); down != nil {
-		return health.New(ix, *down)
-	}
-	return nil
-}
-
 // stateOf is the function that knows the state of health; nil: all is up.
 func (n *Node) stateOf() func(*index.Index) *health.State {
 	switch {
@@ -259,11 +220,12 @@ func (m *metrics) cluster(s scrape) {
 	c := m.n.peers.cluster().Counters()
 	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Alive, "state", "alive")
 	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Members-c.Alive, "state", "gone")
-	s.gauge("cluster_targets_down", "what gets no clients by decision of the cluster, a host by one scheme over one family", c.Down)
+	s.gauge("cluster_targets_down", "what gets no clients by votes of the cluster, a host by one scheme over one family", c.Down)
 	s.gauge("cluster_targets_kept", "of what votes are against, that which max_down keeps up", c.Kept)
 	s.gauge("cluster_targets_unseen", "what no edge votes on", c.Unseen)
-	s.gauge("cluster_targets_drained", "what operators have drained", c.Drained)
+	s.gauge("cluster_hosts_drained", "mirrors that operators have drained", c.HostsDrained)
 	s.gauge("cluster_edges_drained", "edges that operators have drained", c.EdgesDrained)
+	s.flag("cluster_drains_unsaved", "1 while what is drained could not be written to data_dir", c.DrainsUnsaved)
 	s.flag("cluster_keys_failed", "1 while the key files are of no use and the keys of before stay in use", c.KeysFailed)
 	s.gauge("cluster_waiting", "reports that wait to be gossiped", int(c.Waiting))
 	s.count("cluster_messages_total", "reports and orders by gossip", c.Told, "direction", "sent")

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/waypost/waypost/edge/answer"
 	"github.com/waypost/waypost/edge/cluster"
 )
 
@@ -144,7 +143,7 @@ func TestClusterOfOne(t *testing.T) {
 		{"GET", "/health", nil, 200, `"drained": true`},
 		{"POST", "/cluster/drain", url.Values{"for": {"1h"}}, 400, "want host= or edge="},
 		{"POST", "/cluster/drain", url.Values{"host": {"x"}, "for": {"1h"}}, 409, "no host"},
-		{"GET", "/explain", url.Values{"ip": {"192.0.2.1"}, "path": {"pub/os/f"}, "json": {"1"}}, 200, `"drained": true`},
+		{"GET", "/explain", url.Values{"ip": {"192.0.2.1"}, "path": {"pub/os/f"}, "json": {"1"}}, 200, `"reason": "drained: taken out by an operator for a while"`},
 		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 200, "[]"},
 		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 409, "is not drained"},
 		{"POST", "/cluster/keys/use", url.Values{"key": {"xyz"}}, 400, "key: want the ID of a key"},
@@ -196,17 +195,6 @@ func TestDrainedOverRestart(t *testing.T) {
 			t.Errorf("%d %s", code, text)
 		}
 	})
-}
-
-// TestExplainDrained: what is drained is told from what fails.
-func TestExplainDrained(t *testing.T) {
-	var out strings.Builder
-	WriteExplanation(&out, &answer.Explanation{Bands: []answer.ExplainedBand{{Name: "country", Hosts: []answer.Chosen{
-		{Name: "a", Country: "DE", Down: true, Drained: true}, {Name: "b", Country: "DE", Down: true}, {Name: "c", Country: "DE"},
-	}}}}, time.Now())
-	if want := "  -  a  DE  drained, by order\n  -  b  DE  down\n  1  c  DE "; !strings.Contains(out.String(), want) {
-		t.Errorf("got %s, want %s", out.String(), want)
-	}
 }
 
 // TestDrainedOverUpgrade: until when an edge is drained is known to the next

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/index"
 	"github.com/waypost/waypost/edge/snapshot"
@@ -27,7 +28,7 @@ func BenchmarkDecided(b *testing.B) {
 	n.engine.Swap(index.Compile(index.Inputs{Snapshot: s}), nil)
 	b.Run("1000 hosts, 1000 targets down", func(b *testing.B) {
 		for b.Loop() {
-			n.decided(down)
+			n.decided(&vote.Decision{Down: down})
 		}
 	})
 }

@@ -99,6 +99,9 @@ func (n *Node) drain(p url.Values) error {
 	if err != nil || d <= 0 || d > vote.MaxDrain {
 		return misput{fmt.Errorf("for: want a time such as 2h30m or 2d, up to 30d, got %.60q", p.Get("for"))}
 	}
+	if !edge && !n.hasHost(name) {
+		return fmt.Errorf("there is no host %.60q", name)
+	}
 	return n.peers.cluster().Drain(name, edge, d, p.Has("force"))
 }
 

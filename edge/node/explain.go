@@ -138,11 +138,7 @@ func explainBands(w io.Writer, x *answer.Explanation) {
 		fmt.Fprintf(w, "\nband %s %s\n", b.Name, b.Prefix)
 		for _, h := range b.Hosts {
 			if h.Down && !x.AllDown {
-				why := "down"
-				if h.Drained {
-					why = "drained, by order"
-				}
-				fmt.Fprintf(w, "  -  %s\t%s\t%s\n", h.Name, known(h.Country), why)
+				fmt.Fprintf(w, "  -  %s\t%s\tdown\n", h.Name, known(h.Country))
 				continue
 			}
 			n++

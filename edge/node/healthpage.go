@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/edge/health/probe"
 )
 
@@ -14,9 +13,9 @@ type probed struct {
 	Kind string `json:"kind"` // such as "https over ipv6"
 	URL  string `json:"url"`  // that is asked for
 
-	Down    bool      `json:"down"`              // gets no clients; by decision of the cluster where there is one
+	Down    bool      `json:"down"`              // gets no clients; by votes of the cluster where there is one, or by order
 	Kept    bool      `json:"kept,omitempty"`    // is to be down, and max_down keeps it up
-	Drained bool      `json:"drained,omitempty"` // is down by order of an operator, whatever probes say
+	Drained bool      `json:"drained,omitempty"` // is out by order of an operator, whatever probes say
 	Failing bool      `json:"failing"`           // enough probes of this edge have failed
 	Since   time.Time `json:"since,omitzero"`    // when down last changed; not known where a cluster decides
 
@@ -42,38 +41,24 @@ func (n *Node) probed() []probed {
 	all := []probed{}
 	for _, s := range n.prober.Statuses() {
 		const milli = float64(time.Millisecond)
+		n.overrule(&s)
 		all = append(all, probed{
 			Host: s.Target.Host, Kind: s.Target.Kind().String(), URL: s.URL, Down: s.Down, Kept: s.Kept, Failing: s.Failing, Since: s.Since,
+			Drained: n.decision().IsDrained(s.Target.Host),
 			Verdict: s.Result.Verdict.String(), Detail: s.Result.Detail, Took: s.Result.Latency.Milliseconds(),
 			RoundTrip: float64(s.Result.RoundTrip.Round(time.Microsecond)) / milli, Expires: s.Result.Expires, Expiring: s.Result.Expiring,
 		})
 	}
-	if n.config.Cluster != nil {
-		n.overrule(all)
-	}
 	return all
 }
 
-// overrule fills in what the cluster decided.
-func (n *Node) overrule(all []probed) {
-	down, kept, drained := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, t := range n.decidedDown() {
-		down[t.Host+" "+t.Kind().String()] = true
+// overrule has a status say what the cluster decided, where there is one.
+func (n *Node) overrule(s *probe.Status) {
+	if n.config.Cluster == nil {
+		return
 	}
-	if c := n.peers.cluster(); c != nil {
-		s := c.Status()
-		for _, t := range s.Kept {
-			kept[t] = true
-		}
-		for _, d := range s.Drained {
-			drained[d.Name] = drained[d.Name] || !d.Edge
-		}
-	}
-	for i := range all {
-		p := &all[i]
-		name := p.Host + " " + p.Kind
-		p.Down, p.Kept, p.Drained, p.Since = down[name], kept[name], drained[p.Host], time.Time{}
-	}
+	d := n.decision()
+	s.Down, s.Kept, s.Since = d.IsDown(s.Target) || d.IsDrained(s.Target.Host), d.IsKept(s.Target), time.Time{}
 }
 
 // countDown sets how much of each kind that this edge probes is down, where a
@@ -82,13 +67,10 @@ func (n *Node) countDown(kinds []probe.KindCounters) {
 	if n.config.Cluster == nil {
 		return
 	}
-	here := map[health.Target]bool{}
+	d := n.decision()
 	for _, s := range n.prober.Statuses() {
-		here[s.Target] = true
-	}
-	for _, t := range n.decidedDown() {
-		if here[t] {
-			kinds[t.Kind()].Down++
+		if d.IsDown(s.Target) {
+			kinds[s.Target.Kind()].Down++
 		}
 	}
 }

@@ -36,6 +36,7 @@ type legacy struct {
 	// the round-trip times by which hosts are near.
 	Seen         []vote.Seen     `json:"seen"`
 	Down         []health.Target `json:"down"`
+	Drained      []string        `json:"drained,omitempty"`
 	DrainedUntil time.Time       `json:"drained_until,omitzero"`
 	Trips        []distance.Time `json:"trips,omitempty"`
 
@@ -63,9 +64,7 @@ func (n *Node) inherit() error {
 		// it ends without a word to the cluster, which would take it for lost
 		return fmt.Errorf("edge.name has changed from %q to %q: restart the edge instead", was, n.config.Name)
 	}
-	if len(n.before.Down) > 0 {
-		n.peers.down.Store(&n.before.Down)
-	}
+	n.peers.decision.Store(&vote.Decision{Down: n.before.Down, Drained: n.before.Drained})
 	return nil
 }
 
@@ -81,7 +80,7 @@ func (n *Node) bequeath() ([]byte, error) {
 	if n.prober != nil {
 		l.Seen = n.prober.Sights()
 	}
-	l.Down = n.decidedDown()
+	l.Down, l.Drained = n.decision().Down, n.decision().Drained
 	if times := n.trips.Load(); times != nil {
 		l.Trips = *times
 	}

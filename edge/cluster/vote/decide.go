@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/waypost/waypost/edge/health"
 	"github.com/waypost/waypost/geo"
@@ -25,21 +26,46 @@ type Question struct {
 	Fall    int     // how many failures in a row make a target fail
 	MaxDown float64 // the largest share of a country's or continent's hosts that votes may call down
 
-	// Drained reports whether operators took a host out, or an edge: then it is
-	// down, or its votes do not count. Nil: none is.
-	Drained func(name string, edge bool) bool
+	// Drains are the orders of operators: the votes of an edge that is drained
+	// do not count, and nothing is to decide on a host that is. Nil: there are none.
+	Drains *Drains
+	Now    time.Time
 
-	// Before reports what was decided last, for observers who have no opinion,
-	// and for the cap.
+	// Before reports what was decided last, for observers who have no opinion.
+	// Nil: nothing was down.
 	Before func(health.Target) bool
 }
 
-// A Decision is which targets are down. All lists are in the order of hosts and kinds.
+// A Decision is which targets are down by votes, and which hosts are out by
+// order. It is not changed once it is made.
 type Decision struct {
-	Down    []health.Target
-	Kept    []health.Target // more than half of the votes are against them, but the cap keeps them up
+	Down    []health.Target // in the order of [CompareTargets], as Kept; without those of drained hosts
+	Kept    []health.Target // the votes are against them, but the cap keeps them up
 	Unseen  int             // targets on which nobody votes
-	Drained []health.Target // those in Down that are there by order
+	Drained []string        // hosts, in order, of whatever schemes
+}
+
+// IsDown reports whether a target is down by votes.
+func (d *Decision) IsDown(t health.Target) bool { return includes(d.Down, t) }
+
+// IsKept reports whether the cap keeps a target up.
+func (d *Decision) IsKept(t health.Target) bool { return includes(d.Kept, t) }
+
+// IsDrained reports whether a host is out by order.
+func (d *Decision) IsDrained(host string) bool {
+	_, ok := slices.BinarySearch(d.Drained, host)
+	return ok
+}
+
+// Equal reports whether two decisions are the same but for Unseen, which
+// matters to nobody's clients.
+func (d *Decision) Equal(other *Decision) bool {
+	return slices.Equal(d.Down, other.Down) && slices.Equal(d.Kept, other.Kept) && slices.Equal(d.Drained, other.Drained)
+}
+
+func includes(sorted []health.Target, t health.Target) bool {
+	_, ok := slices.BinarySearchFunc(sorted, t, CompareTargets)
+	return ok
 }
 
 // A Finding is how the votes on one target stand.
@@ -146,7 +172,7 @@ func (f *Finding) count(s State) {
 func (f *Finding) exists() bool { return f.Votes == 0 || f.Absent < f.Votes }
 
 func (q *Question) drained(name string, edge bool) bool {
-	return q.Drained != nil && q.Drained(name, edge)
+	return q.Drains != nil && q.Drains.Has(q.Now, name, edge)
 }
 
 // Decide decides on all targets. It is a pure function: of equal questions,
@@ -162,44 +188,63 @@ func Decide(q *Question) Decision {
 			if !h.Kinds[k] {
 				continue
 			}
-			if !out && f.exists() { // else it serves nobody in any case
-				at.Add(health.Kind(k))
-			}
-			before := q.Before != nil && q.Before(f.Target)
 			if f.Votes == 0 {
 				d.Unseen++
 			}
-			switch {
-			case out:
-				d.Drained = append(d.Drained, f.Target)
-				d.Down = append(d.Down, f.Target)
-			case f.Down(q.Fall, before):
-				against = append(against, finding{f, at, before})
+			if out {
+				continue // it serves nobody, and leaves no room for others to be down
+			}
+			if f.exists() {
+				at.Add(health.Kind(k))
+			}
+			if f.Down(q.Fall, q.Before != nil && q.Before(f.Target)) {
+				against = append(against, finding{f, at, f.turn(q.Fall), hash(h.Name)})
 			}
 		}
+	}
+	if q.Drains != nil {
+		d.Drained = q.Drains.Hosts(q.Now)
 	}
 	d.limit(against, limit)
 	return d
 }
 
-// A finding is one with what the cap goes by: the host's place, and whether the
-// target was down before.
+// A finding is one with what the cap goes by.
 type finding struct {
 	Finding
 
-	at     Place
-	before bool
+	at   Place // of the host
+	turn turn
+	hash uint64 // of the host's name
 }
 
-// limit calls down what votes are against, as far as the cap leaves room: first
-// what was down before, so that clients do not come back to what is known to be
-// dead; then that about which most are sure.
+// A turn is which targets the cap has room for first.
+type turn uint8
+
+const (
+	stays  turn = iota // it was down before, and too few have looked since to say otherwise
+	sure               // so are all that have looked
+	unsure             // some think otherwise, or have seen it fail but once
+)
+
+// turn returns the turn of a target that is to be down.
+func (f *Finding) turn(fall int) turn {
+	switch {
+	case !f.Down(fall, false):
+		return stays
+	case f.Firm == f.Votes:
+		return sure
+	}
+	return unsure
+}
+
+// limit calls down what votes are against, as far as the cap leaves room, by
+// turns. Within a turn names decide, by their hashes, and neither how many are
+// sure nor what was down before: so all edges keep the same hosts up, by all
+// kinds, and few change places when one more probe fails.
 func (d *Decision) limit(against []finding, limit *Cap) {
 	slices.SortStableFunc(against, func(a, b finding) int {
-		if a.before != b.before {
-			return map[bool]int{true: -1, false: 1}[a.before]
-		}
-		return cmp.Or(cmp.Compare(b.Firm*max(a.Votes, 1), a.Firm*max(b.Votes, 1)), cmp.Compare(b.Votes, a.Votes))
+		return cmp.Or(cmp.Compare(a.turn, b.turn), cmp.Compare(a.hash, b.hash))
 	})
 	for i := range against {
 		f := &against[i]

@@ -110,6 +110,31 @@ func (d *Drains) Has(now time.Time, name string, edge bool) bool {
 	return now.Before(d.Until(name, edge))
 }
 
+// Hosts returns the hosts that are drained, in order; nil if none is.
+func (d *Drains) Hosts(now time.Time) (hosts []string) {
+	for key := range d.orders {
+		if !key.edge && d.Has(now, key.name, false) {
+			hosts = append(hosts, key.name)
+		}
+	}
+	slices.Sort(hosts)
+	return hosts
+}
+
+// Count returns how many hosts and edges are drained.
+func (d *Drains) Count(now time.Time) (hosts, edges int) {
+	for key := range d.orders {
+		switch {
+		case !d.Has(now, key.name, key.edge):
+		case key.edge:
+			edges++
+		default:
+			hosts++
+		}
+	}
+	return hosts, edges
+}
+
 // Until returns when the order ends by which a host or an edge is drained; zero:
 // there is none.
 func (d *Drains) Until(name string, edge bool) time.Time {

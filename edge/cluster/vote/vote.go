@@ -2,7 +2,7 @@
 // one another: values that merge, and pure functions of them.
 //
 //	reports of all observers ─► Book ─┐
-//	alive members ─► Roll ────────────┼─► Decide ─► down, kept up by the cap
+//	alive members ─► Roll ────────────┼─► Decide ─► down, kept up by the cap, drained
 //	orders of operators ─► Drains ────┘
 //
 // An observer is an edge that probes a host. It writes what it sees into a
@@ -21,10 +21,15 @@
 // together are as many as one alone must see: probes from different places are
 // worth more than two from the same one.
 //
-// From equal books, members, orders and decisions before, [Decide] makes equal
-// decisions. What was decided before is each edge's own: where observers have
-// not looked yet, or the cap has no room for all, edges may differ until they
-// have, or there is.
+// From equal books, members and orders, [Decide] makes equal decisions once all
+// observers have voted. Also which targets stay up where the cap has no room for
+// all follows from votes and names, whatever was down before: those go down
+// first about which all observers are sure. What was decided before is each
+// edge's own, and counts where observers have not looked yet: there, edges may
+// differ until they have, and what is down stays so.
+//
+// Orders are above votes: a host that is drained is out, by whatever scheme, and
+// no cap keeps it in.
 //
 // Nothing here is safe for more than one goroutine; edge/cluster has a lock
 // around it. A decision on 1,000 hosts of 4 targets with 5 observers each takes
