@@ -210,8 +210,8 @@ func TestUpgradeFails(t *testing.T) {
 	script := func(text string) func() {
 		return func() {
 			write(t, l.file("waypost.new"), text)
-			if err := errors.Join(os.Chmod(l.file("waypost.new"), 0o755), os.Rename(l.file("waypost.new"), l.file("waypost"))); err != nil {
-				t.Fatal(err)
+			if bad := errors.Join(os.Chmod(l.file("waypost.new"), 0o755), os.Rename(l.file("waypost.new"), l.file("waypost"))); bad != nil {
+				t.Fatal(bad)
 			}
 		}
 	}
