@@ -33,7 +33,7 @@
 // thorough: it asks GET at once. Of hosts of which only directories are known it is
 // every twentieth, and then it asks for a name that cannot exist, too: an answer
 // of success to that makes the one to the directory worthless, unless the
-// two pages differ (soft.go says why). What a probe found is a [Verdict].
+// two pages differ. What a probe found is a [Verdict].
 //
 // From verdicts to what is down there are three steps:
 //

@@ -86,10 +86,10 @@ func (q *question) put(conn net.Conn, agent string) (*http.Response, error) {
 // judge says what an answer means: an error, a question to ask next, or neither,
 // which is good.
 //
-// A file must be there, in its size; where none is known, not as a page. Of a directory it is enough that it is
-// neither missing nor broken: many mirrors forbid listings with 403. 429 comes
-// from hosts that are there and do not like probes. To some HEAD is not what
-// GET is, and clients send GET: so that decides.
+// A file must be there, in its size; where none is known, not as a page. Of a
+// directory it is enough that it is neither missing nor broken: many mirrors
+// forbid listings with 403. 429 comes from hosts that are there and do not like
+// probes. To some HEAD is not what GET is, and clients send GET: so that decides.
 func (q *question) judge(answer *http.Response) (*question, error) {
 	status := answer.StatusCode
 	switch {

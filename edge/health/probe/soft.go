@@ -16,27 +16,6 @@ import (
 	"unicode"
 )
 
-// A soft 404 is a page that tells of an error, or any other, with a status of
-// success where something is not there. To a client that is worse than 404: dnf
-// and apt take the page for the file, find that the checksum is wrong, and some
-// give up; a browser saves it under the name of an image.
-//
-// Where a file is asked for, HTML that is not of the file's size is that, unless
-// the file is HTML by its name. Where the size is not known, the type alone
-// decides, by GET; a file without an extension is not asked for then, for some
-// servers call all such files HTML.
-//
-// Of a directory 200 and HTML is what should come: a listing. It says nothing if
-// the server says the same of anything. So now and then a probe asks for a
-// name that cannot exist, too. What is answered 200 there, maybe where a redirect
-// leads, such as the home page, is compared with what the directory is answered
-// with: where both are one page, the directory is not there either. That a
-// server says 200 for what it lacks is bad manners, and no reason to take all
-// that it has from clients: one that lists the directory stays up. So does
-// one whose pages are too long to compare, cannot be decoded, or do not come: a
-// mirror that is taken down by mistake costs more than one that is found out later.
-// To find out who lacks what it should have, catalogues name files.
-
 // nowhere is the name that cannot exist. It has the extension of a file, since
 // some servers have a page for every directory, and says in their logs why it is
 // asked for.
@@ -48,8 +27,19 @@ const maxPage = 256 << 10
 // A page is what a whole answer says, in words.
 type page struct{ words []string }
 
-// compare asks for a name that cannot exist in a directory, and if that is there,
-// for the directory. It returns an error if these are the same page.
+// compare looks whether a directory that is answered with success is there. It
+// asks for a name that cannot exist in it, and if that is answered with success,
+// too, maybe where a redirect leads, such as the home page, for the directory.
+// It returns an error if both are one page.
+//
+// HTML and 200 is what a directory should come as: a listing. From a server that
+// says so of anything it means nothing. But that a server says 200 of what it
+// lacks is bad manners, and no reason to take all that it has from clients: to
+// dnf or apt it is one file whose checksum is wrong, and they ask the next mirror,
+// as after a 404. So one that lists the directory stays up. So does one whose
+// pages are too long to compare, cannot be decoded, or do not come: a mirror that
+// is taken down by mistake costs more than one that is found out later. Who wants
+// to know which mirrors lack what has files in the catalogue.
 func (i *inquiry) compare(ctx context.Context, directory *url.URL) error {
 	nothing := directory.JoinPath(nowhere)
 	there := i.read(ctx, nothing)
@@ -74,9 +64,6 @@ func (i *inquiry) read(ctx context.Context, where *url.URL) *page {
 
 // read reads the page of an answer, if it comes whole and is not too long.
 func (p *page) read(answer *http.Response) {
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return
-	}
 	body, err := whole(answer.Body)
 	if err == nil && isGzip(answer) {
 		var from io.Reader
@@ -127,10 +114,12 @@ func isNamedHTML(name string) bool {
 	return false
 }
 
-// mayBePage reports whether a file may be called HTML for its name.
+// mayBePage reports whether servers may call a file HTML for its name: some do so
+// of all that have no extension.
 func mayBePage(name string) bool { return path.Ext(name) == "" || isNamedHTML(name) }
 
-// wrong returns the failure of an answer that is not of the file's size.
+// wrong returns the failure of an answer that is not of the file's size. HTML in
+// place of a file that is not HTML by its name is a page that tells of an error.
 func (q *question) wrong(answer *http.Response, err error) error {
 	if isHTML(answer) && !q.html {
 		return fail(Soft404, fmt.Errorf("a page in place of the file: %w", err))

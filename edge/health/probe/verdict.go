@@ -24,7 +24,7 @@ const (
 	Missing                  // 404 or 410: the content is not where it should be
 	WrongSize                // the file has another size than the one that is known, or it cannot be found out
 	Elsewhere                // redirects to another host, or from https to http
-	Soft404                  // a page with a status of success where something else should be
+	Soft404                  // a page with a status of success in place of a file, or of whatever is asked for
 	Verdicts                 // how many there are
 )
 
