@@ -61,7 +61,7 @@ func (c *Cluster) compare(ctx context.Context) {
 			}
 			done := make(chan struct{})
 			go func() {
-				_, _ = c.list.Join([]string{at.String()}) // else they compare at their time
+				_, _ = c.network.list.Join([]string{at.String()}) // else they compare at their time
 				close(done)
 			}()
 			select {

@@ -12,7 +12,8 @@
 // Nobody leads, and no clock of another edge is believed: after a split, both
 // sides go on by the votes they have, and when it heals they merge.
 //
-// An edge that is alone is a cluster of one, and decides by its own probes.
+// An edge that is alone is a cluster of one, and decides by its own probes, also
+// before [Cluster.Open] has opened the network.
 // When half or more of the others are gone at once, it may be this edge that is
 // cut off: then it has all mirrors probed anew before its votes count again.
 //
@@ -23,8 +24,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"strconv"
@@ -32,8 +31,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/memberlist"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
@@ -95,30 +92,32 @@ type Options struct {
 	// first. It is never called twice at once.
 	Decided func(d *vote.Decision)
 
-	Before []health.Target // what the process before had decided; votes are weighed by it until the first decision
-	File   string          // keeps the orders of operators over restarts; "": nothing does
+	Before []health.Target  // what the process before had decided; votes are weighed by it until the first decision
+	Known  []netip.AddrPort // edges that the process before could reach: joined by these, too, while this one is alone
+	File   string           // keeps the orders of operators over restarts; "": nothing does
 }
 
-// A Cluster is this edge's part in a cluster. [Cluster.Run] does the work; all
-// other methods are safe for any number of goroutines.
+// A Cluster is this edge's part in a cluster. [Cluster.Run] does the work, what
+// needs the others once [Cluster.Open] has opened the network; all other methods
+// are safe for any number of goroutines.
 type Cluster struct {
 	Options
 
-	council   *council
-	list      *memberlist.Memberlist
-	transport *transport
-	sink      *sink
-	keys      *keyring
-	queue     *queue
-	refusals  refusals
-	counters  counters
-	alive     atomic.Int32  // members, with this one
-	silent    atomic.Bool   // end without a word
-	unsaved   atomic.Bool   // orders that could not be written
-	dirty     chan struct{} // there is something to decide
-	moved     chan struct{} // members have changed
-	renamed   chan struct{} // what this edge tells of itself has changed
-	ordered   chan struct{} // there is an order to keep
+	council  *council
+	network  network
+	keys     *keyring
+	queue    *queue
+	direct   *queue // what is urgent, for those whom gossip does not reach
+	refusals refusals
+	counters counters
+	alive    atomic.Int32  // members, with this one
+	overTCP  atomic.Int32  // of these, those whom gossip does not reach
+	silent   atomic.Bool   // end without a word
+	unsaved  atomic.Bool   // orders that could not be written
+	dirty    chan struct{} // there is something to decide
+	moved    chan struct{} // members have changed
+	renamed  chan struct{} // what this edge tells of itself has changed
+	ordered  chan struct{} // there is an order to keep
 
 	back chan netip.AddrPort // a member that was gone is there again
 
@@ -128,8 +127,8 @@ type Cluster struct {
 	absent  []Absentee // who could not be joined
 }
 
-// New opens the sockets of a cluster, of which the edge is at first the only
-// member it knows.
+// New makes a cluster of which the edge is at first the only member it knows. It
+// opens no sockets.
 func New(o Options) (*Cluster, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
@@ -141,6 +140,7 @@ func New(o Options) (*Cluster, error) {
 	c := &Cluster{
 		Options: o, back: make(chan netip.AddrPort, 1), ordered: make(chan struct{}, 1), council: newCouncil(o.Name, o.Fall, o.MaxDown), members: map[string]*member{},
 		dirty: make(chan struct{}, 1), moved: make(chan struct{}, 1), renamed: make(chan struct{}, 1),
+		network: network{opened: make(chan struct{})},
 		meta: Meta{
 			Region: o.Config.Region, Country: strings.ToUpper(o.Config.Country), Cell: o.Config.Location.cell(),
 			Program: o.Program, Probes: o.Prober != nil,
@@ -152,63 +152,32 @@ func New(o Options) (*Cluster, error) {
 	}
 	c.meta.keys = c.keys.ids()
 	c.queue = newQueue(func() int { return times(int(c.alive.Load())) })
+	c.direct = newQueue(func() int { return 1 })
 	c.council.inherit(o.Before)
 	c.restore(time.Now())
-	if err = c.listen(); err != nil {
-		return nil, fmt.Errorf("listening for the cluster on %s: %w", o.Config.Listen, err)
-	}
+	c.addSelf()
 	c.warnExposed()
 	return c, nil
-}
-
-// listen starts the library.
-func (c *Cluster) listen() (err error) {
-	settings := c.Config.memberlist()
-	c.sink = &sink{log: c.Log, refusals: &c.refusals}
-	settings.Name, settings.Logger, settings.Keyring = c.Name, c.sink.logger(), c.keys.ring
-	if c.transport, err = newTransport(&c.Config, settings.Logger); err != nil {
-		return err
-	}
-	if c.Config.Listen.Port() == 0 { // in tests
-		settings.BindPort = c.transport.GetAutoBindPort()
-		settings.AdvertisePort = settings.BindPort
-	}
-	d := &delegate{c}
-	settings.Transport, settings.Delegate, settings.Events, settings.Conflict = c.transport, d, d, d
-	c.list, err = memberlist.Create(settings)
-	if err != nil {
-		_ = c.transport.Shutdown()
-	}
-	return err
 }
 
 // Run takes part until ctx ends. Then it tells the others that it leaves,
 // unless [Cluster.Silence] was called. It is called once.
 func (c *Cluster) Run(ctx context.Context) error {
 	var work sync.WaitGroup
-	for _, part := range []func(context.Context){c.join, c.decide, c.follow, c.compare, c.tell, c.keep, c.save} {
+	for _, part := range []func(context.Context){c.decide, c.follow, c.keep, c.save} {
 		work.Go(func() { part(ctx) })
+	}
+	for _, part := range []func(context.Context){c.join, c.compare, c.tell, c.tellOverTCP} { // which need the others
+		work.Go(func() {
+			select {
+			case <-c.network.opened:
+				part(ctx)
+			case <-ctx.Done():
+			}
+		})
 	}
 	work.Wait()
 	return c.Close()
-}
-
-// Close leaves, as [Cluster.Run] does at its end; it is for those who do not run it.
-func (c *Cluster) Close() error {
-	var err error
-	if !c.silent.Load() {
-		c.mu.Lock()
-		c.meta.Leaving = true // so that nobody takes it for a loss
-		c.mu.Unlock()
-		_ = c.list.UpdateNode(tellWithin)
-		err = c.list.Leave(leaveWithin)
-		if err != nil && strings.Contains(err.Error(), "timeout") {
-			err = nil // it was sent, if not to all; they will notice
-		}
-	}
-	err = errors.Join(err, c.list.Shutdown())
-	c.sink.close()
-	return err
 }
 
 // Silence has the edge end without a word, for another process is to take its
@@ -233,7 +202,7 @@ func signal(to chan struct{}) {
 // See takes in what this edge has seen, and from which kinds it abstains.
 func (c *Cluster) See(seen []vote.Seen, abstains [health.Kinds]bool) {
 	tell := c.council.see(seen, abstains)
-	c.queue.add(&tell)
+	c.pass(&tell)
 	signal(c.dirty)
 }
 

@@ -73,7 +73,7 @@ func (c *Cluster) joinAll(ctx context.Context, missing []netip.AddrPort) (absent
 			if ctx.Err() != nil {
 				return
 			}
-			if _, err := c.list.Join([]string{at.String()}); err != nil {
+			if _, err := c.network.list.Join([]string{at.String()}); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				absent = append(absent, Absentee{at.String(), whyNot(err, at)})
@@ -85,7 +85,7 @@ func (c *Cluster) joinAll(ctx context.Context, missing []netip.AddrPort) (absent
 }
 
 // whyNot returns what is wrong with an address, without what the library puts
-// around it. Of who ends the connection without a word it says what that means.
+// around it. Of who hangs up after both have greeted it says what that means.
 func whyNot(err error, at netip.AddrPort) string {
 	if one := errors.Unwrap(err); one != nil { // it collects errors, one for each address
 		err = one
@@ -93,7 +93,7 @@ func whyNot(err error, at netip.AddrPort) string {
 	why := strings.TrimPrefix(err.Error(), "failed to join "+at.String()+": ")
 	for _, end := range []string{"EOF", "connection reset by peer", "broken pipe"} {
 		if strings.HasSuffix(why, end) {
-			return "it hung up, as an edge of another label does, or what is no edge: " + why
+			return "it hung up, as an edge does that lacks the first key of this one or has too many connections, or what is no edge: " + why
 		}
 	}
 	return why
@@ -128,6 +128,13 @@ func (c *Cluster) missing(ctx context.Context) (missing []netip.AddrPort, absent
 			c.Log.Warn("cluster: a name to join does not resolve", "name", where, "error", err)
 		}
 	}
+	if c.alive.Load() < 2 {
+		for _, at := range c.Known {
+			if c.Config.reaches(at.Addr()) {
+				wanted = append(wanted, at)
+			}
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	there := map[netip.AddrPort]bool{c.Config.Advertise: true, c.Config.Listen: true}
@@ -147,9 +154,29 @@ func (c *Cluster) missing(ctx context.Context) (missing []netip.AddrPort, absent
 	return missing, absent
 }
 
+// maxReachable is how many edges the next process is told of: one that answers is
+// enough, and by each it compares all that is known.
+const maxReachable = 4
+
+// Reachable returns where others can be joined, a few of those that are alive, for
+// [Options.Known] of the next process. While there are none, it returns those that
+// this process was told of.
+func (c *Cluster) Reachable() (some []netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, m := range c.members {
+		if name != c.Name && m.alive && !m.meta.Leaving && len(some) < maxReachable {
+			some = append(some, m.address)
+		}
+	}
+	if len(some) == 0 {
+		return c.Known
+	}
+	return some
+}
+
 // joined returns the addresses of Join that this edge can reach, and the names
-// that do not resolve. It
-// asks for names for five seconds at most.
+// that do not resolve. It asks for names for five seconds at most.
 func (c *Config) joined(ctx context.Context) (all []netip.AddrPort, unresolved map[string]error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -42,6 +42,9 @@ func TestCannotJoin(t *testing.T) {
 		var log logbook
 		c.Listen, c.Timings = netip.MustParseAddrPort("127.0.0.1:0"), "lan"
 		e, err := New(Options{Config: c, Name: name, Log: log.logger()})
+		if err == nil {
+			err = e.Open()
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +62,7 @@ func TestCannotJoin(t *testing.T) {
 	key := keyFile(t, GenerateKey())
 	a, there := run("a", Config{KeyFiles: []string{key}})
 	nobody, empty := run("nobody", Config{Join: []string{"nobody.invalid:7946"}})
-	if err := nobody.transport.Shutdown(); err != nil {
+	if err := nobody.transport().Shutdown(); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -69,9 +72,9 @@ func TestCannotJoin(t *testing.T) {
 		want   string // in the log, and in the status
 		other  string // in the log of the other side
 	}{
-		{"another key", Config{KeyFiles: []string{keyFile(t, GenerateKey())}}, a.Address().String(), "no installed keys could decrypt", "reason=key from=127.0.0.1:"},
-		{"no key", Config{}, a.Address().String(), "encrypt", "reason=key from=127.0.0.1:"},
-		{"another label", Config{KeyFiles: []string{key}, Label: "x"}, a.Address().String(), "it hung up, as an edge of another label does", "reason=label from=127.0.0.1:"},
+		{"another key", Config{KeyFiles: []string{keyFile(t, GenerateKey())}}, a.Address().String(), "an edge with a key that this one does not have", "reason=key from=127.0.0.1:"},
+		{"no key", Config{}, a.Address().String(), "an edge with a key that this one does not have", "reason=key from=127.0.0.1:"},
+		{"another label", Config{KeyFiles: []string{key}, Label: "x"}, a.Address().String(), "it is an edge of another label", "reason=label from=127.0.0.1:"},
 		{"nobody there", Config{}, nobody.Address().String(), "connection refused", ""},
 	}
 	for _, x := range tests {
@@ -111,8 +114,8 @@ func TestWhyNot(t *testing.T) {
 	at := netip.MustParseAddrPort("[2001:db8::1]:7946")
 	for text, want := range map[string]string{
 		"dial tcp: i/o timeout": "dial tcp: i/o timeout",
-		"EOF":                   "it hung up, as an edge of another label does, or what is no edge: EOF",
-		"read tcp 192.0.2.1:7946: read: connection reset by peer": "it hung up, as an edge of another label does, or what is no edge: read tcp 192.0.2.1:7946: read: connection reset by peer",
+		"EOF":                   "it hung up, as an edge does that lacks the first key of this one or has too many connections, or what is no edge: EOF",
+		"read tcp 192.0.2.1:7946: read: connection reset by peer": "it hung up, as an edge does that lacks the first key of this one or has too many connections, or what is no edge: read tcp 192.0.2.1:7946: read: connection reset by peer",
 	} {
 		if got := whyNot(errors.New("failed to join [2001:db8::1]:7946: "+text), at); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,19 @@ type refusals struct {
 	malformed atomic.Uint64 // not what a member sends
 	conflicts atomic.Uint64 // an edge with the name of another
 
-	pace pace // of the lines that tell of them
+	pace pace // of the lines that tell of them, and of others
+}
+
+// count counts what was refused, by its reason as metrics have it.
+func (r *refusals) count(reason string) {
+	switch reason {
+	case reasonKey:
+		r.key.Add(1)
+	case reasonLabel:
+		r.label.Add(1)
+	case reasonMalformed:
+		r.malformed.Add(1)
+	}
 }
 
 // A pace keeps the log from being flooded with what anybody can cause. The zero
@@ -67,8 +80,10 @@ func (p *pace) forget(subject string) {
 // A sink takes the lines that the library logs, until it is closed: some of the
 // library's goroutines outlive its shutdown by seconds.
 type sink struct {
+	name     string // of this edge
 	log      *slog.Logger
 	refusals *refusals
+	noUDP    func(member string) // is told of a member that answers over TCP only
 
 	mu     sync.RWMutex // held to read while a line is written
 	closed bool         // guarded by mu
@@ -84,9 +99,9 @@ func (s *sink) close() {
 // logger returns what the library logs to.
 func (s *sink) logger() *log.Logger { return log.New(s, "", 0) }
 
-// Write counts what a line tells of, and logs it with its level. What is only
-// for those who debug the library is dropped; what anybody can cause as often as
-// they like is logged once a minute, and counted.
+// Write counts what a line tells of, and logs it with its level: of those that
+// differ only in words with digits, one a minute. What is only for those who debug
+// the library is dropped.
 func (s *sink) Write(line []byte) (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -102,22 +117,53 @@ func (s *sink) Write(line []byte) (int, error) {
 		}
 	}
 	text = strings.TrimPrefix(text, "memberlist: ")
-	switch reason := s.count(text); {
+	what, from, _ := strings.Cut(text, " from=")
+	member, overTCP := answersOverTCP(text)
+	switch reason := reasonOf(text); {
 	case reason != "":
-		if s.refusals.pace.allows(reason, time.Minute) {
-			what, from, _ := strings.Cut(text, " from=")
-			s.log.Warn("cluster: refused what was sent here; more of it is only counted for a minute",
-				"reason", reason, "from", cmp.Or(from, "unknown"), "error", what)
-		}
-	case level > slog.LevelDebug && !isNoise(text):
+		s.refuse(reason, cmp.Or(from, "unknown"), what)
+	case overTCP:
+		s.noUDP(member)
+	case level > slog.LevelDebug && !s.isNoise(text) && s.refusals.pace.allows(withoutNumbers(what), time.Minute):
 		s.log.Log(context.Background(), level, "cluster: "+text)
 	}
 	return len(line), nil
 }
 
+// refuse counts what was refused, and logs it: what anybody can cause as often as
+// they like, once a minute for each reason.
+func (s *sink) refuse(reason, from, why string) {
+	s.refusals.count(reason)
+	if s.refusals.pace.allows(reason, time.Minute) {
+		s.log.Warn("cluster: refused what was sent here; more of it is only counted for a minute", "reason", reason, "from", from, "error", why)
+	}
+}
+
+// withoutNumbers returns a text without the words that have a digit: so many
+// bytes, an address, an edge's name.
+func withoutNumbers(text string) string {
+	words := slices.DeleteFunc(strings.Fields(text), func(w string) bool { return strings.ContainsAny(w, "0123456789") })
+	return strings.Join(words, " ")
+}
+
+// answersOverTCP returns the member of which a line says that it answers over TCP,
+// and not over UDP.
+func answersOverTCP(text string) (member string, ok bool) {
+	rest, ok := strings.CutPrefix(text, "Was able to connect to ")
+	if !ok {
+		return "", false
+	}
+	end := max(strings.LastIndex(rest, " over TCP but UDP probes failed"), 0)
+	return rest[:end], end > 0
+}
+
 // isNoise reports whether a line is of no use to anybody who runs an edge.
-func isNoise(text string) bool {
-	for _, start := range []string{"Refuting an alive", "Stream connection", "Conflicting address"} { // of the last, NotifyConflict tells
+func (s *sink) isNoise(text string) bool {
+	for _, start := range []string{
+		"Refuting an alive", "Stream connection",
+		"Refuting a dead message (from: " + s.name + ")", // it left, and is there again
+		"Conflicting address",                            // NotifyConflict tells of it
+	} {
 		if strings.HasPrefix(text, start) {
 			return true
 		}
@@ -125,9 +171,8 @@ func isNoise(text string) bool {
 	return strings.Contains(text, "use of closed network connection") // this edge ends
 }
 
-// count counts a line that tells of a refusal, and returns why it was refused,
-// as metrics have it; "" for other lines.
-func (s *sink) count(text string) (reason string) {
+// reasonOf returns why that was refused of which a line tells; "" for other lines.
+func reasonOf(text string) string {
 	has := func(parts ...string) bool {
 		for _, p := range parts {
 			if strings.Contains(text, p) {
@@ -138,20 +183,18 @@ func (s *sink) count(text string) (reason string) {
 	}
 	switch {
 	case has("Decrypt packet failed", "could decrypt", "state is encrypted", "state is not encrypted"):
-		s.refusals.key.Add(1)
-		return "key"
+		return reasonKey
 	case has("unacceptable label", "double stream label", "double packet label"):
-		s.refusals.label.Add(1)
-		return "label"
+		return reasonLabel
 	case has("Failed to decode", "not supported", "missing message type", "exceeds limit", "Failed to receive user message", "failed to receive",
 		"cannot decode label", "label header cannot be empty", "packet too short", "invalid checksum", "Failed to decompress", "truncated messages"):
-		s.refusals.malformed.Add(1)
-		return "malformed"
+		return reasonMalformed
 	}
 	return ""
 }
 
-// NotifyConflict notes an edge with the name of another one, which stays.
+// NotifyConflict notes an edge with the name of another one, which stays until
+// the library has found it dead, and for as long as reclaim says after that.
 func (d *delegate) NotifyConflict(known, other *memberlist.Node) {
 	c := d.c
 	c.refusals.conflicts.Add(1)
@@ -160,9 +203,6 @@ func (d *delegate) NotifyConflict(known, other *memberlist.Node) {
 	if !c.refusals.pace.allows("name "+at.String(), time.Minute) {
 		return
 	}
-	if known.Name == c.Name {
-		c.Log.Error("cluster: another edge has the name of this one; give it another edge.name", "name", c.Name, "address", at)
-		return
-	}
-	c.Log.Warn("cluster: two edges have one name; give one of them another edge.name", "name", known.Name, "address", known.Address(), "other", at)
+	c.Log.Warn("cluster: a name is at two addresses: an edge that has moved is a member again within two or three minutes; else give one of two edges another edge.name",
+		"name", known.Name, "address", known.Address(), "other", at)
 }

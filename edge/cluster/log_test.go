@@ -20,6 +20,8 @@ func TestSink(t *testing.T) {
 		log    string // part of what is logged; "" is nothing
 	}{
 		{"[INFO] memberlist: Suspect b has failed, no acks received", "", "Suspect b has failed"},
+		{"[WARN] memberlist: Refuting a dead message (from: b)", "", "Refuting a dead message"},
+		{"[WARN] memberlist: Refuting a dead message (from: a)", "", ""}, // it is a
 		{"[DEBUG] memberlist: Stream connection from=10.0.0.1:1", "", ""},
 		{"[ERR] memberlist: Conflicting address for a. Mine: 10.0.0.1:7946 Theirs: 10.0.0.2:7946 Old state: 0", "", ""},
 		{"[ERR] memberlist: Failed to send gossip to 10.0.0.1:1: write udp: use of closed network connection", "", ""},
@@ -36,7 +38,7 @@ func TestSink(t *testing.T) {
 	}
 	for _, x := range tests {
 		var out bytes.Buffer
-		s := &sink{log: slog.New(slog.NewTextHandler(&out, nil)), refusals: &refusals{}}
+		s := &sink{name: "a", log: slog.New(slog.NewTextHandler(&out, nil)), refusals: &refusals{}}
 		s.logger().Print(x.line)
 		got := ""
 		for name, n := range map[string]uint64{
@@ -46,6 +48,43 @@ func TestSink(t *testing.T) {
 		}
 		if got != x.reason || (out.Len() > 0) != (x.log != "") || !strings.Contains(out.String(), x.log) {
 			t.Errorf("%s: counted as %q, want %q; logged: %q, want %q", x.line, got, x.reason, out.String(), x.log)
+		}
+	}
+}
+
+// TestSinkNumbers: of lines that differ in numbers, one a minute is logged, and what
+// they tell of otherwise is not lost.
+func TestSinkNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		var noUDP []string
+		s := &sink{log: slog.New(slog.NewTextHandler(&out, nil)), refusals: &refusals{}, noUDP: func(member string) { noUDP = append(noUDP, member) }}
+		for i := range 600 {
+			s.logger().Printf("[WARN] memberlist: handler queue full, dropping message (%d) from=10.0.0.%d:7946", i%10, i%250)
+			s.logger().Printf("[INFO] memberlist: Suspect edge%d has failed, no acks received", i)
+			s.logger().Printf("[ERR] memberlist: Push/Pull with edge%d failed: dial tcp [2001:db8::%x]:7946: i/o timeout", i, i)
+			s.logger().Printf("[WARN] memberlist: Was able to connect to edge%d over TCP but UDP probes failed, network may be misconfigured", i)
+			time.Sleep(200 * time.Millisecond)
+		}
+		if n := strings.Count(out.String(), "\n"); n != 6 || strings.Contains(out.String(), "over TCP") {
+			t.Errorf("%d lines in two minutes, want 6: %s", n, out.String())
+		}
+		if len(noUDP) != 600 || noUDP[599] != "edge599" {
+			t.Errorf("%d members answer over TCP only", len(noUDP))
+		}
+	})
+}
+
+func TestAnswersOverTCP(t *testing.T) {
+	for text, want := range map[string]string{
+		"Was able to connect to edge1 over TCP but UDP probes failed, network may be misconfigured":                           "edge1",
+		"Was able to connect to x over TCP but UDP probes failed over TCP but UDP probes failed, network may be misconfigured": "x over TCP but UDP probes failed",
+		"Was able to connect to  over TCP but UDP probes failed, network may be misconfigured":                                 "",
+		"Was able to connect to edge1": "",
+		"Suspect edge1 has failed":     "",
+	} {
+		if got, ok := answersOverTCP(text); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }
@@ -113,8 +152,8 @@ func TestConflict(t *testing.T) {
 			}
 		}
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		if len(lines) != 2 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "name=edge1 address=10.0.0.49:7946") ||
-			!strings.Contains(lines[1], "level=WARN") || !strings.Contains(lines[1], "name=edge2 address=10.0.0.1:7946 other=10.0.0.50:7946") {
+		if len(lines) != 2 || !strings.Contains(lines[0], "name=edge1 address=10.0.0.1:7946 other=10.0.0.49:7946") ||
+			!strings.Contains(lines[1], "name=edge2 address=10.0.0.1:7946 other=10.0.0.50:7946") {
 			t.Errorf("logged %q", lines)
 		}
 		if n := c.refusals.conflicts.Load(); n != 6 {

@@ -23,7 +23,8 @@ type Member struct {
 	Data     time.Time      `json:"data,omitzero"` // when its snapshot was made
 	Probes   bool           `json:"probes"`
 	Leaving  bool           `json:"leaving,omitempty"`
-	Drained  bool           `json:"drained,omitempty"` // by order: its votes do not count
+	OverTCP  bool           `json:"over_tcp,omitempty"` // it answers over TCP and not over UDP, so gossip does not reach it
+	Drained  bool           `json:"drained,omitempty"`  // by order: its votes do not count
 	Abstains []string       `json:"abstains,omitempty"`
 	Keys     []KeyID        `json:"keys,omitempty"` // that it accepts, the one it encrypts with first
 
@@ -38,10 +39,14 @@ func (c *Cluster) Members() []Member {
 	c.mu.Lock()
 	var all []Member
 	for _, m := range c.members {
+		meta := m.meta
+		if m.name == c.Name {
+			meta = c.meta // which the others may be yet to hear
+		}
 		all = append(all, Member{
-			Name: m.name, Self: m.name == c.Name, Address: m.address, Alive: m.alive, Since: m.since, Region: m.meta.Region,
-			Country: m.meta.Country, Program: m.meta.Program, Snapshot: m.meta.Snapshot, Data: m.meta.Data, Probes: m.meta.Probes,
-			Leaving: m.meta.Leaving, Keys: m.meta.keys, meta: m.meta,
+			Name: m.name, Self: m.name == c.Name, Address: m.address, Alive: m.alive, Since: m.since, Region: meta.Region,
+			Country: meta.Country, Program: meta.Program, Snapshot: meta.Snapshot, Data: meta.Data, Probes: meta.Probes,
+			Leaving: meta.Leaving, OverTCP: m.overTCP, Keys: meta.keys, meta: meta,
 		})
 	}
 	c.mu.Unlock()
@@ -65,18 +70,19 @@ func (c *Cluster) Members() []Member {
 type Status struct {
 	Name    string    `json:"name"`
 	Members []Member  `json:"members"`
-	Hosts   int       `json:"hosts"`
-	Down    []string  `json:"down"` // targets, as decided
-	Kept    []string  `json:"kept"` // targets that the cap keeps up: somebody should look
+	Hosts   int       `json:"hosts"` // that are probed
+	Down    []string  `json:"down"`  // targets, by votes
+	Kept    []string  `json:"kept"`  // targets that the cap keeps up: somebody should look
 	Unseen  int       `json:"unseen"`
 	Drained []Drained `json:"drained"`
 
 	Absent []Absentee `json:"absent,omitempty"` // who is to be joined, and cannot be
+	Closed string     `json:"closed,omitempty"` // why the sockets are not open, without which this edge is a cluster of its own
 }
 
 // Status returns how the cluster is.
 func (c *Cluster) Status() Status {
-	out := Status{Name: c.Name, Members: c.Members(), Down: []string{}, Kept: []string{}, Drained: c.Drains()}
+	out := Status{Name: c.Name, Members: c.Members(), Down: []string{}, Kept: []string{}, Drained: c.Drains(), Closed: c.whyClosed()}
 	c.mu.Lock()
 	out.Absent = c.absent
 	c.mu.Unlock()

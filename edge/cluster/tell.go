@@ -47,7 +47,7 @@ func (c *Cluster) tell(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-due.C:
-			if err := c.list.UpdateNode(settle); err != nil && !strings.Contains(err.Error(), "timeout") {
+			if err := c.network.list.UpdateNode(settle); err != nil && !strings.Contains(err.Error(), "timeout") {
 				c.Log.Error("cluster: telling others of this edge", "error", err)
 			}
 			if news.left--; news.left > 0 {

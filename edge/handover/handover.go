@@ -7,7 +7,8 @@
 //	                               ◄────── Ready
 //	stops reading, answers what it read
 //	connections between requests ────────► Passage: goes on with them
-//	ends: Finish                 ────────► Alone: feeds, outbox, sessions
+//	ends what only one may do: Free ─────► Alone: gossip, sessions, snapshots
+//	answers its last clients, ends ──────► Gone: counts of answers
 //
 // The very sockets are handed over, not only their addresses: what waits in
 // them, be it packets or connections that nobody has accepted, waits for the
@@ -21,8 +22,12 @@
 // no more work. Whoever of them is killed at whatever time leaves nothing behind
 // that a start would stumble over: no file takes part in this.
 //
-// What only one process of a name may do (hold BGP sessions, write into its
-// data folder) waits for [Process.Alone].
+// What only one process of a name may do (gossip, hold BGP sessions, write
+// snapshots) waits for [Process.Alone]. The old process ends that first: a slow
+// client may keep it for many seconds, and other edges and routers would take the
+// edge for lost. What has to do with its answers waits for [Process.Gone]. A
+// process that is killed, or does not end what it does in time, frees all by its
+// end ([Process.Work]).
 //
 // A process that systemd starts may get its sockets from there
 // (sd_listen_fds(3)), and it tells systemd how it does (sd_notify(3)), also
@@ -43,7 +48,7 @@
 //	R, JSON of [Successor]     new → old  ready
 //	E, text                    new → old  why it cannot start
 //	C, kind, with a descriptor old → new  a connection between two requests
-//	F                          old → new  free: what only one may do is yours
+//	F                          old → new  free: what only one may do is yours; the old one may yet answer clients
 package handover
 
 import (
@@ -78,6 +83,7 @@ type Process struct {
 	before *link         // to the process before; nil: there was none
 	state  []byte        // what it told
 	alone  chan struct{} // closed once it has freed what only one may have
+	gone   chan struct{} // closed once it has ended
 
 	contained bool // a container ends with this process, which is not its first one
 
@@ -85,12 +91,13 @@ type Process struct {
 	given    given                       // guarded by mu: inherited, and not yet asked for
 	open     []syscall.Conn              // guarded by mu: what goes on to the next process
 	tell     func() ([]byte, error)      // guarded by mu: what the next process is told; nil: nothing
+	self     string                      // guarded by mu: what the process before is told
+	heir     Successor                   // guarded by mu: who has taken over; zero: nobody
 	ready    bool                        // guarded by mu
 	arrivals map[string]chan net.Conn    // guarded by mu: connections of the process before, by kind
 	passing  []*Passage                  // guarded by mu: of [Process.ListenPassing]
 	trial    trial                       // guarded by mu: the process that starts; zero: none does
 	next     *link                       // guarded by mu: to the next process, once it is ready
-	freed    bool                        // guarded by mu: the next process knows that it is alone
 	requests chan request                // upgrades that Run is to do
 	left     chan struct{}               // closed once the next process has taken over
 	notify   func(lines ...string) error // tells systemd; nil: not there
@@ -100,8 +107,8 @@ type Process struct {
 // of the program, and changes its environment.
 func Begin(version string, log *slog.Logger) (*Process, error) {
 	p := &Process{
-		log: log, version: version, alone: make(chan struct{}), requests: make(chan request), left: make(chan struct{}),
-		notify: notifier(os.Getenv("NOTIFY_SOCKET")),
+		log: log, version: version, alone: make(chan struct{}), gone: make(chan struct{}),
+		requests: make(chan request), left: make(chan struct{}), notify: notifier(os.Getenv("NOTIFY_SOCKET")),
 	}
 	var err error
 	if p.program, err = thisProgram(); err != nil {
@@ -112,6 +119,7 @@ func Begin(version string, log *slog.Logger) (*Process, error) {
 	}
 	if p.before == nil {
 		close(p.alone)
+		close(p.gone)
 		p.contained = endsContainer(os.Getppid(), os.Getenv("NOTIFY_SOCKET"), firstProgram())
 	}
 	return p, nil
@@ -127,6 +135,21 @@ func (p *Process) Tell(state func() ([]byte, error)) {
 	p.tell = state
 }
 
+// Introduce sets what the process before is told of this one, with [Process.Ready]:
+// see [Successor].
+func (p *Process) Introduce(self string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.self = self
+}
+
+// Next returns the process that has taken over; zero: none has.
+func (p *Process) Next() Successor {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heir
+}
+
 // Alone is closed once no other process of this name is there, or the one
 // before has freed what only one may have.
 func (p *Process) Alone() <-chan struct{} {
@@ -134,6 +157,15 @@ func (p *Process) Alone() <-chan struct{} {
 		return closed
 	}
 	return p.alone
+}
+
+// Gone is closed once the process before has ended, if there was one: it answers
+// nobody any more. That is not before Alone, and may be a minute after it.
+func (p *Process) Gone() <-chan struct{} {
+	if p.gone == nil {
+		return closed
+	}
+	return p.gone
 }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }() //nolint:gochecknoglobals // never changed
@@ -176,13 +208,13 @@ func (p *Process) Ready() {
 	p.mu.Lock()
 	p.given.close(p.log)
 	p.ready = true
-	before := p.before
+	before, self := p.before, p.self
 	p.mu.Unlock()
 	if before == nil {
 		p.Notify("READY=1")
 		return
 	}
-	if err := before.sendJSON(kindReady, Successor{PID: os.Getpid(), Version: p.version}); err != nil {
+	if err := before.sendJSON(kindReady, Successor{PID: os.Getpid(), Version: p.version, Self: self}); err != nil {
 		p.log.Warn("the process before has gone already", "error", err)
 	}
 	go p.receive(before)
@@ -198,16 +230,17 @@ func (p *Process) ReadyAfter(ctx context.Context, listening <-chan struct{}) err
 	return nil
 }
 
-// Free tells the next process that what only one may have is its own: this one
-// writes no files and holds no sessions any more.
+// Free tells the next process, if there is one, that what only one may have is its
+// own: this one has ended that. It may go on answering clients, as long as
+// [Process.Work] lets it.
 func (p *Process) Free() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.next == nil || p.freed {
+	next := p.next
+	p.mu.Unlock()
+	if next == nil {
 		return
 	}
-	p.freed = true
-	if err := p.next.send(kindFree, nil); err != nil {
+	if err := next.send(kindFree, nil); err != nil {
 		p.log.Error("the next process has gone", "error", err)
 	}
 }
@@ -215,7 +248,8 @@ func (p *Process) Free() {
 // endWithin is how long a process may go on once the next one has taken over.
 const endWithin = time.Minute
 
-// errLate is why a process ends without having freed anything: its end does.
+// errLate is why a process ends before its work has. What it has not freed, its
+// end does.
 var errLate = errors.New("the next process has taken over, and this one did not end in time")
 
 // Work does the work of the process, and returns its error. It does not wait
@@ -242,19 +276,13 @@ func (p *Process) work(work func() error, within time.Duration) error {
 // Finish is the end of the process: of err, for which it ends, it returns what
 // is an error. The process before learns of one that comes before Ready.
 func (p *Process) Finish(err error) error {
-	if errors.Is(err, errLate) {
-		return err // files are still written: nothing is free until the process has ended
-	}
 	if errors.Is(err, ErrTakenOver) {
 		p.settle()
+		return nil
 	}
-	p.Free()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case errors.Is(err, ErrTakenOver):
-		return nil
-	case p.before != nil && !p.ready && err != nil:
+	if p.before != nil && !p.ready && err != nil {
 		_ = p.before.send(kindError, []byte(cut(err.Error()))) // else it learns that we are gone
 	}
 	return err

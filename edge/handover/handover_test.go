@@ -57,6 +57,7 @@ func next(how string) int {
 	if err != nil {
 		return 5
 	}
+	p.Introduce("next")
 	p.Ready()
 	<-p.Alone()
 	c, err := l.Accept()
@@ -103,7 +104,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	t.Setenv(mode, "")
 	s, err := p.Upgrade(ctx, Order{Within: 10 * time.Second})
-	if err != nil || s.PID == os.Getpid() || s.Version != "2" {
+	if err != nil || s.PID == os.Getpid() || s.Version != "2" || s.Self != "next" || p.Next() != s {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	if err = <-ended; !errors.Is(err, ErrTakenOver) || p.Finish(err) != nil {
@@ -112,6 +113,7 @@ func TestUpgrade(t *testing.T) {
 	if _, err = p.Upgrade(ctx, Order{Within: time.Second}); !errors.Is(err, ErrTakenOver) {
 		t.Errorf("after it has ended: %v", err)
 	}
+	p.Free()
 	_ = l.Close()
 	c, err := net.Dial("tcp4", address)
 	if err != nil {
@@ -156,9 +158,56 @@ func TestStopWhileUpgrading(t *testing.T) {
 	}
 }
 
+// What only one process may have is free while the one before still answers
+// clients. Who would take the place of this one waits until that one has ended.
+func TestFree(t *testing.T) {
+	old, fresh := pair(t, func(*Process) {})
+	old.Free()
+	select {
+	case <-fresh.Alone():
+		t.Error("it is alone before it was ready")
+	default:
+	}
+	fresh.Ready()
+	<-fresh.Alone()
+	old.Free() // again: nothing happens
+	select {
+	case <-fresh.Gone():
+		t.Error("the process before has gone")
+	default:
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- fresh.Run(ctx) }()
+	if _, err := fresh.Upgrade(ctx, Order{Within: time.Millisecond}); err == nil || err.Error() != "the process before has not ended yet" {
+		t.Errorf("an upgrade: %v", err)
+	}
+	_ = old.next.conn.Close()
+	<-fresh.Gone()
+	t.Setenv(mode, "crash")
+	if _, err := fresh.Upgrade(ctx, Order{Within: time.Minute}); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("an upgrade: %v", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A process that is killed frees all.
+func TestFreeByEnd(t *testing.T) {
+	old, fresh := pair(t, func(*Process) {})
+	fresh.Ready()
+	_ = old.next.conn.Close()
+	<-fresh.Alone()
+	<-fresh.Gone()
+}
+
 func TestZeroProcess(t *testing.T) {
 	p := &Process{}
 	<-p.Alone()
+	<-p.Gone()
+	p.Free()
 	p.Ready()
 	p.Notify("x")
 	l, err := p.Listen(t.Context(), "tcp4", "127.0.0.1:0")
@@ -300,7 +349,7 @@ func pair(t *testing.T, setUp func(old *Process)) (old, fresh *Process) {
 		err = file.Close()
 	}
 	if err == nil {
-		fresh.alone = make(chan struct{})
+		fresh.alone, fresh.gone = make(chan struct{}), make(chan struct{})
 		err = fresh.fromBefore(fmt.Sprint(fd))
 	}
 	if err = errors.Join(err, <-sent); err != nil {

@@ -19,6 +19,7 @@ import (
 type Successor struct {
 	PID     int    `json:"pid"`
 	Version string `json:"version"`
+	Self    string `json:"self,omitempty"` // who it is to others, in words of the callers; "": it does not say
 }
 
 // Errors of upgrades that did not begin.
@@ -111,7 +112,7 @@ func (p *Process) upgrade(ctx context.Context, o Order) (s Successor, err error)
 		return s, err
 	}
 	select {
-	case <-p.alone:
+	case <-p.gone: // else what it has to pass on would find nobody
 	case <-ctx.Done():
 		return s, errors.New("the process before has not ended yet")
 	}
@@ -122,7 +123,7 @@ func (p *Process) upgrade(ctx context.Context, o Order) (s Successor, err error)
 		return s, err
 	}
 	p.mu.Lock()
-	p.next = next
+	p.next, p.heir = next, s
 	p.mu.Unlock()
 	p.Notify("MAINPID="+strconv.Itoa(s.PID), "READY=1", "STATUS=upgraded to "+s.Version)
 	return s, nil

@@ -4,9 +4,10 @@ import (
 	"context"
 	"net/netip"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/waypost/waypost/edge/anycast"
 	"github.com/waypost/waypost/edge/cluster"
@@ -45,7 +46,8 @@ type peers struct {
 }
 
 // cluster returns this edge's part in the cluster; nil: none is configured, or
-// the process before has yet to leave it to this one.
+// the process before has yet to leave it to this one. It decides, also while its
+// port cannot be opened.
 func (p *peers) cluster() *cluster.Cluster { return p.at.Load() }
 
 // isDrained reports whether operators drained this edge in the cluster.
@@ -73,42 +75,53 @@ func (n *Node) isAlone() bool {
 }
 
 // gossip takes part in the cluster until ctx ends, once the process before does
-// so no more. If the next one has taken over by then, it ends without a word.
+// so no more. If the next one has taken over by then, as the same member, it ends
+// without a word.
 func (n *Node) gossip(ctx context.Context) error {
-	if n.peers.cluster() == nil {
-		select {
-		case <-n.process.Alone():
-		case <-ctx.Done():
-			return nil
-		}
-		if err := n.insist(ctx, n.newCluster); err != nil || n.peers.cluster() == nil {
-			return err
-		}
+	select {
+	case <-n.process.Alone():
+	case <-ctx.Done():
+		return nil
+	}
+	if err := n.insist(ctx, n.newCluster); err != nil || n.peers.cluster() == nil {
+		return err
 	}
 	c := n.peers.cluster()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() {
-		if handover.TakenOver(ctx) {
+		if handover.TakenOver(ctx) && n.isSucceeded() {
 			c.Silence()
 		}
 		stop()
 	})()
-	var work sync.WaitGroup
-	defer work.Wait()
-	work.Go(func() { n.introduce(running) })
-	work.Go(func() { n.measure(running) })
-	return c.Run(running)
+	work, running := errgroup.WithContext(running)
+	work.Go(func() error { return n.insist(running, c.Open) }) // it may be open
+	work.Go(func() error { n.introduce(running); return nil })
+	work.Go(func() error { n.measure(running); return nil })
+	work.Go(func() error { return c.Run(running) })
+	return work.Wait()
 }
 
-// newCluster opens the cluster's sockets.
-func (n *Node) newCluster() error {
+// openCluster has this edge be in the cluster from its start.
+func (n *Node) openCluster() error {
 	if n.config.Cluster == nil {
+		return nil
+	}
+	if err := n.newCluster(); err != nil {
+		return err
+	}
+	return n.peers.cluster().Open()
+}
+
+// newCluster makes this edge's part in the cluster, once.
+func (n *Node) newCluster() error {
+	if n.peers.cluster() != nil {
 		return nil
 	}
 	o := cluster.Options{
 		Config: *n.config.Cluster, Name: n.config.Name, Program: Version(), Log: n.log, Decided: n.decided,
-		Before: n.before.Down, Verdict: func(v uint8) string { return probe.Verdict(v).String() },
+		Before: n.before.Down, Known: n.before.Members, Verdict: func(v uint8) string { return probe.Verdict(v).String() },
 	}
 	if dir := n.config.DataDir; dir != "" {
 		o.File = filepath.Join(dir, "drains.json")
@@ -121,11 +134,16 @@ func (n *Node) newCluster() error {
 	if err != nil {
 		return err
 	}
-	for _, text := range n.config.clusterWarnings() { // not each time that a port is in use
+	for _, text := range n.config.clusterWarnings() {
 		n.log.Warn(text)
 	}
+	n.feeds.mu.Lock() // no index takes the place of another meanwhile
 	n.peers.at.Store(c)
 	n.tellHosts(n.engine.View().Index)
+	n.feeds.mu.Unlock()
+	if n.prober != nil && n.follows {
+		n.prober.Retell() // what was seen while there was nobody to tell
+	}
 	return nil
 }
 
@@ -209,7 +227,8 @@ func (n *Node) otherEdges() (all []anycast.Other) {
 // listening sends which ports for other edges are open.
 func (m *metrics) listening(s scrape) {
 	const help = "1 while the port for other edges is open; else it may be in use, and is tried again"
-	s.flag("cluster_listening", help, m.n.peers.cluster() != nil, "what", "gossip")
+	c := m.n.peers.cluster()
+	s.flag("cluster_listening", help, c != nil && c.IsOpen(), "what", "gossip")
 	if m.n.sharing.Share != nil {
 		s.flag("cluster_listening", help, m.n.sharing.Port() != 0, "what", "share")
 	}
@@ -220,6 +239,7 @@ func (m *metrics) cluster(s scrape) {
 	c := m.n.peers.cluster().Counters()
 	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Alive, "state", "alive")
 	s.gauge("cluster_members", "edges that are alive, or not long gone", c.Members-c.Alive, "state", "gone")
+	s.gauge("cluster_members_over_tcp", "of these, those that answer over TCP and not over UDP: gossip does not reach them", c.OverTCP)
 	s.gauge("cluster_targets_down", "what gets no clients by votes of the cluster, a host by one scheme over one family", c.Down)
 	s.gauge("cluster_targets_kept", "of what votes are against, that which max_down keeps up", c.Kept)
 	s.gauge("cluster_targets_unseen", "what no edge votes on", c.Unseen)
@@ -228,8 +248,9 @@ func (m *metrics) cluster(s scrape) {
 	s.flag("cluster_drains_unsaved", "1 while what is drained could not be written to data_dir", c.DrainsUnsaved)
 	s.flag("cluster_keys_failed", "1 while the key files are of no use and the keys of before stay in use", c.KeysFailed)
 	s.gauge("cluster_waiting", "reports that wait to be gossiped", int(c.Waiting))
-	s.count("cluster_messages_total", "reports and orders by gossip", c.Told, "direction", "sent")
-	s.count("cluster_messages_total", "reports and orders by gossip", c.Heard, "direction", "received")
+	const messages = "messages of gossip, each with some reports and orders"
+	s.count("cluster_messages_total", messages, c.Told, "direction", "sent")
+	s.count("cluster_messages_total", messages, c.Heard, "direction", "received")
 	s.count("cluster_news_total", "reports and orders that were not known", c.News)
 	s.count("cluster_exchanges_total", "times all that is known was compared with another edge", c.Compared)
 	s.count("cluster_packets_total", "packets sent", c.Packets)
@@ -240,12 +261,13 @@ func (m *metrics) cluster(s scrape) {
 	s.count("cluster_refused_total", refused, c.WrongKey, "reason", "key")
 	s.count("cluster_refused_total", refused, c.WrongLabel, "reason", "label")
 	s.count("cluster_refused_total", refused, c.Malformed, "reason", "malformed")
+	s.count("cluster_refused_total", refused, c.Busy, "reason", "busy")
 	s.count("cluster_refused_total", refused, c.Conflicts, "reason", "name_taken")
 }
 
 // addressOfCluster is for [Node.Addresses].
 func (n *Node) addressOfCluster(all map[string][]netip.AddrPort) {
-	if n.peers.cluster() != nil {
-		all["cluster"] = []netip.AddrPort{n.peers.cluster().Address()}
+	if c := n.peers.cluster(); c != nil && c.IsOpen() {
+		all["cluster"] = []netip.AddrPort{c.Address()}
 	}
 }

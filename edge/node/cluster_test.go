@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -34,6 +33,7 @@ const clusterCatalog = `categories: [{name: os, path: pub/os}]
 hosts:
   - {name: a, country: DE, urls: {os: ["http://127.0.0.1:1/os"]}}
   - {name: b, country: DE, urls: {os: ["http://127.0.0.1:1/os"]}}
+  - {name: x/rs, country: DE, urls: {os: ["rsync://127.0.0.1:1/os"]}}
 `
 
 // startClustered runs an edge until the test ends, and returns its admin address.
@@ -146,6 +146,12 @@ func TestClusterOfOne(t *testing.T) {
 		{"GET", "/explain", url.Values{"ip": {"192.0.2.1"}, "path": {"pub/os/f"}, "json": {"1"}}, 200, `"reason": "drained: taken out by an operator for a while"`},
 		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 200, "[]"},
 		{"POST", "/cluster/undrain", url.Values{"host": {"a"}}, 409, "is not drained"},
+		{"GET", "/cluster/votes", url.Values{"host": {"x/rs"}}, 404, "that edges probe"},
+		{"POST", "/cluster/drain", url.Values{"host": {"x/rs"}, "for": {"1h"}}, 200, `"name": "x/rs"`},
+		{"GET", "/cluster", nil, 200, `"name": "x/rs"`},
+		{"GET", "/explain", url.Values{"ip": {"192.0.2.1"}, "path": {"pub/os/f"}, "json": {"1"}}, 200, `"reason": "drained: taken out by an operator for a while"`},
+		{"GET", "/metrics", nil, 200, "waypost_cluster_hosts_drained 1\n"},
+		{"POST", "/cluster/undrain", url.Values{"host": {"x/rs"}}, 200, "[]"},
 		{"POST", "/cluster/keys/use", url.Values{"key": {"xyz"}}, 400, "key: want the ID of a key"},
 		{"POST", "/cluster/keys/remove", url.Values{"key": {"00000000"}}, 409, "has no key"},
 		{"GET", "/", nil, 200, "GET /cluster/votes?host=NAME\n"},
@@ -228,29 +234,5 @@ func TestBequeathDrain(t *testing.T) {
 	}
 	if left := time.Until(n.drainedUntil()); left < 59*time.Minute || left > 61*time.Minute {
 		t.Errorf("drained for %v, want an hour", left)
-	}
-}
-
-// TestClusterPortInUse: warnings are for who takes part, not for each second in
-// which the port is in use.
-func TestClusterPortInUse(t *testing.T) {
-	other, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close() //nolint:errcheck // only a test
-	key := filepath.Join(t.TempDir(), "gossip.key")
-	if err = os.WriteFile(key, []byte(strings.Repeat("A", 43)+"=\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err = os.Chmod(key, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	n := &Node{log: slog.New(slog.NewTextHandler(&log, nil)), config: &Config{Name: "edge1", Cluster: &cluster.Config{
-		Listen: other.Addr().(*net.TCPAddr).AddrPort(), KeyFiles: []string{key},
-	}}}
-	if err = n.newCluster(); err == nil || !strings.Contains(err.Error(), "in use") || strings.Contains(log.String(), "WARN") {
-		t.Errorf("%v, log:\n%s", err, &log)
 	}
 }

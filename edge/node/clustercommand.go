@@ -59,6 +59,9 @@ func (c *ClusterMembersCommand) Run(ctx context.Context, out io.Writer) error {
 	for _, t := range s.Kept {
 		fmt.Fprintln(w, "fails, and is kept up by max_down:", t)
 	}
+	if s.Closed != "" {
+		fmt.Fprintln(w, "this edge is a cluster of its own, and tries again each second:", s.Closed)
+	}
 	for _, a := range s.Absent {
 		fmt.Fprintln(w, "cannot be joined:", a.Address+":", a.Error)
 	}
@@ -77,6 +80,8 @@ func memberState(m *cluster.Member) string {
 		return "drained"
 	case m.Leaving:
 		return "leaving"
+	case m.OverTCP:
+		return "alive, over TCP only"
 	case !m.Probes:
 		return "alive, without a vote"
 	}

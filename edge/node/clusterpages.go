@@ -24,7 +24,7 @@ func (n *Node) clusterPages(all *http.ServeMux) {
 		if n.peers.cluster() == nil {
 			why := "the process before has yet to leave the cluster to this one"
 			if n.isAlone() {
-				why = "the port of cluster.listen is not open yet, the log says why; it is tried again"
+				why = "this edge cannot begin with the cluster, the log says why; it is tried again"
 			}
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return

@@ -57,18 +57,16 @@ func heirOf(t *testing.T, dir, config, told string) (n *node.Node, p *handover.P
 	return n, p, func() { t.Helper(); say("F") }, err
 }
 
-// An edge with another name is another edge to its cluster, which an upgrade
-// cannot make of it.
-func TestHeirOfAnotherName(t *testing.T) {
-	const config = "edge:\n  name: %s\n  source: {catalog: catalog.yaml}\n  geo: {country: country.mmdb}\n  http: {listen: [\"127.0.0.1:0\"]}\n%s"
-	const clustered = "  cluster: {listen: \"127.0.0.1:0\"}\n"
-	for _, x := range []struct{ name, cluster, told, want string }{
-		{"edge1", clustered, `{"edge":"edge1"}`, ""},
-		{"edge2", clustered, `{"edge":"edge1"}`, `edge.name has changed from "edge1" to "edge2": restart`},
-		{"edge2", clustered, `{}`, ""},
-		{"edge2", "", `{"edge":"edge1"}`, ""},
+// What is kept in a folder stays there: an upgrade does not move it.
+func TestHeirOfAnotherFolder(t *testing.T) {
+	const config = "edge:\n  data_dir: %s\n  source: {catalog: catalog.yaml}\n  geo: {country: country.mmdb}\n  http: {listen: [\"127.0.0.1:0\"]}\n"
+	dir := t.TempDir()
+	for _, x := range []struct{ told, want string }{
+		{fmt.Sprintf(`{"data_dir":%q}`, filepath.Join(dir, "data")), ""},
+		{fmt.Sprintf(`{"data_dir":%q}`, filepath.Join(dir, "old")), `/data": restart`},
+		{`{}`, ""},
 	} {
-		_, _, _, err := heirOf(t, t.TempDir(), fmt.Sprintf(config, x.name, x.cluster), x.told)
+		_, _, _, err := heirOf(t, dir, fmt.Sprintf(config, "data"), x.told)
 		if (err == nil) != (x.want == "") || !strings.Contains(fmt.Sprint(err), x.want) {
 			t.Errorf("%+v: %v", x, err)
 		}

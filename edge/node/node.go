@@ -177,7 +177,12 @@ func (n *Node) Run(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1) // from the start: a SIGHUP must not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	restored, unfollow := n.follow(context.WithoutCancel(ctx)) // to the end, for draining takes minutes
+	if n.follows {
+		if err := n.tryLate(ctx); err != nil {
+			return err
+		}
+	}
+	restored, unfollow := n.follow(context.WithoutCancel(ctx)) // until nobody is sent here: draining takes minutes
 	defer unfollow()
 	n.restoreFeed()
 	if err := n.loadFirst(ctx, restored); err != nil || ctx.Err() != nil {
@@ -192,21 +197,19 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	if n.isAlone() {
-		if err := n.newCluster(); err != nil {
+		if err := n.openCluster(); err != nil {
 			n.sockets.close()
 			return err
 		}
 	}
 	close(n.listened)
 	n.serve(ctx, group)
-	if n.config.Cluster != nil {
-		group.Go(func() error { return n.gossip(ctx) })
-	}
+	group.Go(func() error { return n.own(ctx, unfollow) })
 	group.Go(func() error {
 		defer func() { stop(context.Cause(told)) }()
 		return n.stay(told, ctx)
 	})
-	end := n.holdOn(context.WithoutCancel(ctx), stop)
+	lastCounts := n.keepCounts(context.WithoutCancel(ctx))
 	group.Go(func() error { n.watch(ctx, hangup); return nil })
 	if n.prober != nil {
 		group.Go(func() error { return n.prober.Run(ctx) })
@@ -218,7 +221,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	err = errors.Join(err, end(context.Cause(ctx)))
+	lastCounts(context.Cause(ctx))
 	if err == nil && n.leaving.Load() {
 		n.log.Info("stopped")
 	}

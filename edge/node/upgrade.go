@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"time"
@@ -23,22 +24,28 @@ import (
 // A legacy is what an edge tells the process that takes its place: what that one
 // would have to learn anew, and what clients would notice until it has.
 type legacy struct {
-	// Edge is the edge's name in its cluster; "" where it is in none.
-	Edge string `json:"edge"`
+	// DataDir is where it keeps what it must not lose.
+	DataDir string `json:"data_dir,omitempty"`
+
+	// Ports are those that it frees only at its end; nil: it does not say.
+	Ports []netip.AddrPort `json:"ports"`
 
 	// Generation is that of the keeper of anycast prefixes.
 	Generation uint64 `json:"generation"`
 
 	Anycast []anycast.Inheritance `json:"anycast"`
 
-	// Seen is what this edge's probes see, Down what the cluster has decided,
-	// DrainedUntil when the order ends by which this edge is drained, and Trips
+	// Seen is what this edge's probes see, Down what is down by votes of the
+	// cluster, Drained which hosts operators have drained, DrainedUntil when the order ends by which this edge is drained, and Trips
 	// the round-trip times by which hosts are near.
 	Seen         []vote.Seen     `json:"seen"`
 	Down         []health.Target `json:"down"`
 	Drained      []string        `json:"drained,omitempty"`
 	DrainedUntil time.Time       `json:"drained_until,omitzero"`
 	Trips        []distance.Time `json:"trips,omitempty"`
+
+	// Members are where other edges of the cluster can be joined.
+	Members []netip.AddrPort `json:"members,omitempty"`
 
 	// Secrets sign DNS cookies.
 	Secrets wire.Secrets `json:"secrets"`
@@ -52,6 +59,7 @@ func (n *Node) inherit() error {
 		n.process = &handover.Process{}
 	}
 	n.process.Tell(n.bequeath)
+	n.process.Introduce(n.config.member())
 	text := n.process.State()
 	if n.follows = len(text) > 0; !n.follows {
 		return nil
@@ -60,9 +68,9 @@ func (n *Node) inherit() error {
 		n.before = legacy{}
 		n.log.Warn("what the process before told is of no use", "error", err)
 	}
-	if was := n.before.Edge; was != "" && n.config.Cluster != nil && n.config.Name != was {
-		// it ends without a word to the cluster, which would take it for lost
-		return fmt.Errorf("edge.name has changed from %q to %q: restart the edge instead", was, n.config.Name)
+	if was := n.before.DataDir; was != "" && n.config.DataDir != was {
+		// what is in use was read there, and orders and counts are kept there to the end
+		return fmt.Errorf("edge.data_dir has changed from %q to %q: restart the edge instead", was, n.config.DataDir)
 	}
 	n.peers.decision.Store(&vote.Decision{Down: n.before.Down, Drained: n.before.Drained})
 	return nil
@@ -70,9 +78,15 @@ func (n *Node) inherit() error {
 
 // bequeath returns what the next process is told.
 func (n *Node) bequeath() ([]byte, error) {
-	l := legacy{Generation: n.before.Generation, DrainedUntil: n.drainedUntil()}
-	if n.config.Cluster != nil {
-		l.Edge = n.config.Name
+	l := legacy{
+		DataDir: n.config.DataDir, Ports: []netip.AddrPort{}, Generation: n.before.Generation,
+		DrainedUntil: n.drainedUntil(), Members: n.before.Members,
+	}
+	for _, late := range n.config.late() {
+		l.Ports = append(l.Ports, late.at)
+	}
+	if c := n.peers.cluster(); c != nil {
+		l.Members = c.Reachable()
 	}
 	if n.keeper != nil {
 		l.Generation, l.Anycast = n.keeper.Generation, n.keeper.Leave()
@@ -95,21 +109,25 @@ func (n *Node) generation() uint64 {
 	return max(uint64(time.Now().UnixMilli()), n.before.Generation+1)
 }
 
-// holdOn starts hold, and returns what ends it and waits for that.
-func (n *Node) holdOn(ctx context.Context, fail context.CancelCauseFunc) (end func(cause error) error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	done := make(chan error, 1)
-	go func() { done <- n.hold(ctx, fail) }()
-	return func(cause error) error {
-		stop(cause)
-		return <-done
+// own does what only one process of an edge may do, until ctx ends: it is the edge
+// in the cluster, holds sessions, and follows the control plane, which unfollow
+// ends. Then the next process may, though clients are still answered here.
+func (n *Node) own(ctx context.Context, unfollow func()) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if n.config.Cluster != nil {
+		group.Go(func() error { return n.gossip(ctx) })
 	}
+	group.Go(func() error { return n.hold(ctx) })
+	<-ctx.Done()
+	unfollow()
+	err := group.Wait()
+	n.process.Free()
+	return err //nolint:wrapcheck // all name themselves
 }
 
-// hold does what only one process of an edge may do, until ctx ends: it holds
-// sessions and writes into data_dir. It begins once this process is the only
-// one. fail ends the edge if a part cannot go on.
-func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
+// hold holds the sessions by which routing tables come, until ctx ends, once this
+// process is the only one.
+func (n *Node) hold(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -125,14 +143,7 @@ func (n *Node) hold(ctx context.Context, fail context.CancelCauseFunc) error {
 	if n.feeds.feed != nil {
 		group.Go(func() error { return n.insist(ctx, func() error { return n.feeds.feed.Run(ctx) }) })
 	}
-	if n.tally != nil {
-		group.Go(func() error { n.sendCounts(ctx); return nil })
-	}
-	err := group.Wait()
-	if err != nil {
-		fail(err)
-	}
-	return err
+	return group.Wait()
 }
 
 // How often a part that could not begin is tried again, and why is logged again.
