@@ -85,6 +85,9 @@ func start(t *testing.T, name string, c Config, join ...*edge) *edge {
 	}
 	var err error
 	e.Cluster, err = New(Options{Config: c, Name: name, Program: "test", Prober: e, Fall: 2, MaxDown: 0.5, Decided: e.decided})
+	if err == nil {
+		err = e.Open()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
