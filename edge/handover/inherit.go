@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -238,21 +239,19 @@ const receiveAgain = 10 * time.Millisecond
 // receive hears the process before until it is gone.
 func (p *Process) receive(from *link) {
 	defer from.conn.Close() //nolint:errcheck // nothing is lost
-	free := false
+	defer close(p.gone)
+	free := sync.OnceFunc(func() { close(p.alone) })
+	defer free()
 	for {
 		m, err := from.receive()
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // it ended, also before it read all
-			if !free {
-				close(p.alone)
-			}
 			return
 		case err != nil: // it is still there, and may write
 			p.log.Error("hearing the process before; a connection may be lost", "error", err)
 			<-time.After(receiveAgain)
-		case m.kind == kindFree && !free:
-			free = true
-			close(p.alone)
+		case m.kind == kindFree:
+			free()
 		case m.kind == kindConn && len(m.files) == 1:
 			p.arrive(string(m.payload), m.files[0])
 		default:

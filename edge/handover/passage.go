@@ -21,9 +21,9 @@ type Passage struct {
 	kind     string
 	arrivals chan net.Conn
 
-	moving atomic.Bool
-	moved  atomic.Uint64
-	lost   atomic.Uint64
+	until atomic.Pointer[time.Time] // for how long requests may come; nil: nobody leaves
+	moved atomic.Uint64
+	lost  atomic.Uint64
 
 	mu    sync.Mutex         // taken for each connection, not for each request
 	conns map[*Conn]struct{} // guarded by mu: those that are open
@@ -76,25 +76,6 @@ func (p *Process) arrive(kind string, f *os.File) {
 		p.log.Warn("a connection is closed: nothing serves its kind any more", "kind", kind)
 		_ = c.Close()
 	}
-}
-
-// Listener returns a listener whose connections are of the passage, each a
-// [Conn].
-func (g *Passage) Listener(l net.Listener) net.Listener { return passageListener{l, g} }
-
-type passageListener struct {
-	net.Listener
-
-	passage *Passage
-}
-
-// Accept implements [net.Listener].
-func (l passageListener) Accept() (net.Conn, error) {
-	c, err := l.passage.take(l.Listener.Accept)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // Next waits for a connection of the process before. ok is false once ctx has
@@ -154,10 +135,25 @@ func (g *Passage) tell() {
 	}
 }
 
-// Leave has connections move from now on, each as soon as it is between two
-// requests: its reader then gets [io.EOF], and when it is closed it moves.
+// lastRequest is for how long a request may still come over a connection that is
+// about to be closed: the client may have sent it already.
+const lastRequest = time.Second
+
+// Leave has connections leave from now on, each as soon as it is between two
+// requests: its reader then gets [io.EOF], and when it is closed it moves. If there
+// is no next process, its reader gets EOF a second later, for a request may be on
+// its way, and it is closed.
 func (g *Passage) Leave() {
-	g.moving.Store(true)
+	if g.process.takenOver() {
+		g.leave(time.Unix(1, 0))
+		return
+	}
+	g.leave(time.Now().Add(lastRequest))
+}
+
+// leave has connections leave that are between two requests at a time.
+func (g *Passage) leave(until time.Time) {
+	g.until.Store(&until)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
@@ -217,59 +213,60 @@ func (c *Conn) Between() { c.between = true }
 // the one before. Before the first byte it does nothing.
 func (c *Conn) Busy() { c.between = c.between && !c.begun }
 
-// Read reads. Between requests, it returns [io.EOF] once the passage leaves.
+// Read reads. Between requests, it returns [io.EOF] once the connection leaves.
 func (c *Conn) Read(b []byte) (int, error) {
 	if !c.between {
 		return c.TCPConn.Read(b)
 	}
-	if !c.wait() {
-		return 0, c.leave()
-	}
+	c.wait()
 	n, err := c.TCPConn.Read(b)
-	moving := c.woke(n > 0)
+	leaving := c.woke(n > 0)
 	if n > 0 {
 		c.between, c.begun = false, true
 		return n, err
 	}
-	if moving && errors.Is(err, os.ErrDeadlineExceeded) {
-		return 0, c.leave()
+	if leaving && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.leaves.Store(c.passage.process.takenOver())
+		return 0, io.EOF
 	}
 	return n, err
 }
 
-func (c *Conn) leave() error {
-	c.leaves.Store(true)
-	return io.EOF
-}
-
-// wait notes that the reader waits, and reports false if it need not.
-func (c *Conn) wait() bool {
+// wait notes that the reader waits for a request, no longer than one may come.
+func (c *Conn) wait() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting = !c.passage.moving.Load()
-	return c.waiting
+	c.waiting = true
+	c.hurry()
+}
+
+// hurry has the reader wait no longer than a request may come, under mu.
+func (c *Conn) hurry() {
+	if until := c.passage.until.Load(); until != nil {
+		_ = c.TCPConn.SetReadDeadline(*until) // one that has passed ends a Read before it takes a byte
+	}
 }
 
 // woke notes that the reader has something to do. If a request has begun to come
 // in, the rest may take as long as before, also where wake was called meanwhile.
-func (c *Conn) woke(begun bool) (moving bool) {
+func (c *Conn) woke(begun bool) (leaving bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = false
-	moving = c.passage.moving.Load()
-	if begun && moving {
+	leaving = c.passage.until.Load() != nil
+	if begun && leaving {
 		_ = c.TCPConn.SetReadDeadline(c.deadline) // else the next Read has an error
 	}
-	return moving
+	return leaving
 }
 
-// wake ends the waiting of the reader. Deadlines of a request that has begun to
-// come in are left alone.
+// wake hurries a reader that waits. Deadlines of a request that has begun to come
+// in are left alone.
 func (c *Conn) wake() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting {
-		_ = c.TCPConn.SetReadDeadline(time.Unix(1, 0))
+		c.hurry()
 	}
 }
 

@@ -55,7 +55,7 @@ type Config struct {
 	Logger     *slog.Logger   // for what operators should know; nil: discard
 
 	// Passage leads connections to the next process, and brings those of the
-	// process before; nil: there are no such.
+	// process before; nil: there are no such processes.
 	Passage *handover.Passage
 }
 
@@ -67,6 +67,8 @@ type Server struct {
 	clock  atomic.Pointer[moment]
 	pages  pages
 	door   door
+
+	leaving atomic.Bool // connections are closed after their next answer
 }
 
 // New returns a server. It takes as many connections as half of the process's
@@ -74,6 +76,9 @@ type Server struct {
 func New(c Config) *Server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Passage == nil {
+		c.Passage = (&handover.Process{}).Passage("http")
 	}
 	c.TrustedProxies = unmapped(c.TrustedProxies)
 	s := &Server{config: c, pages: parsePages()}
@@ -123,7 +128,7 @@ func (s *Server) Handle(ctx *fasthttp.RequestCtx) {
 	r.ctx, r.view = ctx, s.config.Engine.View()
 	r.kind, r.allDown, r.origin, r.offered, r.counts = Other, false, false, false, false
 	ctx.Response.Header.DisableNormalizing() // names are written as they should look
-	if ctx.Request.Header.ContentLength() != unframed {
+	if s.leaving.Load() || ctx.Request.Header.ContentLength() != unframed {
 		ctx.SetConnectionClose()
 	}
 	s.route(r)

@@ -27,10 +27,12 @@ const (
 )
 
 // Serve answers the connections of ln until ctx ends, and then closes ln,
-// finishes what it is answering, within five seconds, and returns nil. If the
-// next process has taken over by then, connections move there between two
-// requests. It also keeps the server's clock. It may be called for several
-// listeners at once.
+// answers what has come or is on its way, within five seconds, and returns nil: a
+// connection is closed after its next answer, which says so, or once it has been
+// still for a second. If the next process has taken over by then, connections move
+// there between two requests, and one that has begun to come may take as long as
+// any. It also keeps the server's clock. It may be called for several listeners at
+// once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	server := &fasthttp.Server{
 		Handler: s.Handle, Name: "waypost", Logger: logger{s.config.Logger},
@@ -39,28 +41,30 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		CloseOnShutdown: true, DisablePreParseMultipartForm: true,
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	server.ConnState, ln = s.noteState, guarded{ln, s}
-	if p := s.config.Passage; p != nil {
-		ln = p.Listener(ln)
-		group.Go(func() error { s.adopt(ctx, server); return nil })
-	}
+	server.ConnState, ln = s.noteState, guarded{s.config.Passage.Listener(ln), s}
+	group.Go(func() error { s.adopt(ctx, server); return nil })
 	group.Go(func() error {
 		if err := server.Serve(ln); err != nil {
 			return fmt.Errorf("serving HTTP on %s: %w", ln.Addr(), err)
 		}
+		s.finish(ctx, server) // of all connections: none is accepted any more
 		return nil
 	})
 	group.Go(func() error {
 		s.keepTime(ctx)
-		if s.config.Passage != nil && handover.TakenOver(ctx) {
-			s.handOver(ln)
+		if !handover.TakenOver(ctx) {
+			s.Leave()
 		}
-		err := s.shutdown(server)
-		_ = ln.Close() // which the server did, unless it had yet to begin
-		return err
+		_ = ln.Close()
+		return nil
 	})
-	return group.Wait() //nolint:wrapcheck // both name themselves
+	return group.Wait() //nolint:wrapcheck // it names itself
 }
+
+// Leave has each answer from now on say that its connection is closed after it
+// (RFC 9112, section 9.6): clients and proxies that keep connections look for
+// another edge before this one ends. Serve calls it at its end.
+func (s *Server) Leave() { s.leaving.Store(true) }
 
 // adopt serves the connections of the process before, until ctx ends.
 func (s *Server) adopt(ctx context.Context, server *fasthttp.Server) {
@@ -92,16 +96,6 @@ func (s *Server) noteState(c net.Conn, state fasthttp.ConnState) {
 	}
 }
 
-// handOver has connections move to the next process, for as long as a shutdown
-// may take. Those that are in a request until then are closed after it.
-func (s *Server) handOver(ln net.Listener) {
-	_ = ln.Close()
-	s.config.Passage.Leave()
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
-	defer cancel()
-	s.config.Passage.Wait(ctx)
-}
-
 // keepTime sets the clock each second until ctx ends.
 func (s *Server) keepTime(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
@@ -116,15 +110,22 @@ func (s *Server) keepTime(ctx context.Context) {
 	}
 }
 
-// shutdown stops a server. Connections that do not end in time are left to
-// their timeouts, which is not an error of ours.
-func (s *Server) shutdown(server *fasthttp.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+// finish has connections leave, and then stops the server, which would close those
+// between two requests at once, also where one has come that was not read yet.
+// Connections that do not end in time are left to their timeouts, which is not an
+// error of ours.
+func (s *Server) finish(ctx context.Context, server *fasthttp.Server) {
+	within := shutdownTimeout
+	if handover.TakenOver(ctx) {
+		within = readTimeout // the next process has all that it needs, and does not wait
+	}
+	s.config.Passage.Leave()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
-	if err := server.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) { // by handOver
+	s.config.Passage.Wait(ctx)
+	if err := server.ShutdownWithContext(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 		s.config.Logger.Warn("connections were still open when HTTP stopped", "error", err)
 	}
-	return nil
 }
 
 // A logger passes on what fasthttp says: broken requests and connections.

@@ -114,7 +114,7 @@ func (n *Node) stay(told, ctx context.Context) error {
 	leave, cancel := context.WithCancel(told)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	defer context.AfterFunc(leave, func() { n.leaving.Store(!handover.TakenOver(leave)) })()
+	defer context.AfterFunc(leave, func() { n.sendAway(leave) })()
 	kept := make(chan error, 1)
 	if n.keeper != nil {
 		go func() { kept <- n.keeper.Run(leave) }()
@@ -137,6 +137,18 @@ func (n *Node) stay(told, ctx context.Context) error {
 		return err
 	case <-limit:
 		return errors.New("stopping before all prefixes are drained, as stop.within wants: the speaker withdraws them")
+	}
+}
+
+// sendAway has clients look for other edges, unless this one goes on in the next
+// process.
+func (n *Node) sendAway(leave context.Context) {
+	if handover.TakenOver(leave) {
+		return
+	}
+	n.leaving.Store(true)
+	if n.http != nil {
+		n.http.Leave()
 	}
 }
 

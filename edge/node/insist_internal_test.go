@@ -65,14 +65,16 @@ func TestHoldWaitsForPort(t *testing.T) {
 		n.feeds.monitor = bgp.NewMonitor(settings)
 		return n
 	}
-	var failed error
-	if err = node().hold(t.Context(), func(cause error) { failed = cause }); err == nil || !errors.Is(failed, err) {
-		t.Errorf("at a start: %v, and the edge fails with %v", err, failed)
+	followed := true
+	unfollow := func() { followed = false }
+	if err = node().own(t.Context(), unfollow); err == nil || followed {
+		t.Errorf("at a start: %v, and it follows: %t", err, followed)
 	}
 	n := node()
 	n.follows = true
-	failing := make(chan error, 1)
-	end := n.holdOn(t.Context(), func(cause error) { failing <- cause })
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.own(ctx, unfollow) }()
 	_ = other.Close()
 	for {
 		c, err := net.Dial("tcp", at.String())
@@ -81,12 +83,13 @@ func TestHoldWaitsForPort(t *testing.T) {
 			break
 		}
 		select {
-		case err := <-failing:
+		case err := <-ended:
 			t.Fatal(err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	if err := end(nil); err != nil {
+	stop()
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 }

@@ -44,7 +44,7 @@ func (c *StatisticsConfig) check(doc *strict.Doc) {
 type tally struct {
 	counts statistics.Collector
 	config outbox.Config
-	outbox atomic.Pointer[outbox.Outbox] // nil until this process is the only one that writes there
+	outbox atomic.Pointer[outbox.Outbox] // nil while the process before may write there
 	every  time.Duration
 	since  time.Time // when counts was drained last
 }
@@ -63,6 +63,28 @@ func (n *Node) newStatistics() {
 		Token: func() (string, error) { return source.ReadToken(control.TokenFile) },
 	}}
 	n.engine.Counter = n.tally.counts.Counter
+}
+
+// keepCounts starts to bring counts to the control plane, and returns what ends
+// that, and waits for it: once all is answered.
+func (n *Node) keepCounts(ctx context.Context) (end func(cause error)) {
+	if n.tally == nil {
+		return func(error) {}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-n.process.Gone(): // and has put there what it counted last
+			n.sendCounts(ctx)
+		case <-ctx.Done():
+		}
+	}()
+	return func(cause error) {
+		stop(cause)
+		<-done
+	}
 }
 
 // sendCounts brings counts to the control plane until ctx ends. While there is

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -91,7 +92,7 @@ func TestUpgradeBothHalves(t *testing.T) {
 }
 
 // TestStopAfter ends an edge behind a load balancer: it says that it leaves, and
-// answers on for a while.
+// answers on for a while, with connections that end after the answer.
 func TestStopAfter(t *testing.T) {
 	const after = 3 * time.Second
 	l := newLineage(t, "  stop: {after: 3s}\n")
@@ -101,8 +102,8 @@ func TestStopAfter(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "it is not ready any more", func() bool { return !l.ready() })
-	if err := visitOnce(l.http[0]); err != nil {
-		t.Error(err)
+	if err := visitOnce(l.http[0]); !errors.Is(err, errCloses) {
+		t.Errorf("%v, want %v", err, errCloses)
 	}
 	eventually(t, "no process is left", func() bool { return len(l.processes()) == 0 })
 	if took := time.Since(began); took < after || took > after+10*time.Second {

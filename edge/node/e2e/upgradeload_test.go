@@ -177,10 +177,12 @@ func visit(c net.Conn, in *bufio.Reader) error {
 		err = errors.New(r.Status)
 	}
 	if err == nil && r.Close {
-		err = errors.New("the edge closes the connection")
+		err = errCloses
 	}
 	return err
 }
+
+var errCloses = errors.New("the edge closes the connection")
 
 // overUDP asks over one socket, each time with another ID.
 func (l *load) overUDP(k *clients, addr string, wait func() bool) {
