@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
 	"github.com/waypost/waypost/edge/health"
@@ -63,6 +64,23 @@ func (q *question) cause(h *vote.Host, k health.Kind) (verdict uint8, observer s
 		observer = of[verdict][0]
 	}
 	return verdict, observer
+}
+
+// decideNow decides and tells of it, and returns when an order ends; zero: none does.
+func (c *Cluster) decideNow(now time.Time) (next time.Time) {
+	c.deciding.Lock()
+	defer c.deciding.Unlock()
+	v := c.council.decide(now)
+	if v.changed && c.Decided != nil {
+		c.Decided(&v.Decision)
+	}
+	c.report(&v)
+	for _, t := range v.confirm {
+		if c.Prober != nil {
+			c.Prober.Confirm(t)
+		}
+	}
+	return v.next
 }
 
 // report logs what has gone down or up by votes; of orders, [orders.report] does.

@@ -121,6 +121,8 @@ type Cluster struct {
 
 	back chan netip.AddrPort // a member that was gone is there again
 
+	deciding sync.Mutex // held while it decides and tells of it
+
 	mu      sync.Mutex // guards what follows; the library calls back with locks of its own, so it is never called under mu
 	members map[string]*member
 	meta    Meta
@@ -225,20 +227,11 @@ func (c *Cluster) decide(ctx context.Context) {
 		case <-timer.C:
 		}
 		now := time.Now()
-		v := c.council.decide(now)
-		if v.changed && c.Decided != nil {
-			c.Decided(&v.Decision)
-		}
+		next := c.decideNow(now)
 		drains.report(c.Log, c.council.orders(now))
-		c.report(&v)
-		for _, t := range v.confirm {
-			if c.Prober != nil {
-				c.Prober.Confirm(t)
-			}
-		}
 		wait := time.Hour
-		if !v.next.IsZero() {
-			wait = min(wait, max(v.next.Sub(now), time.Millisecond))
+		if !next.IsZero() {
+			wait = min(wait, max(next.Sub(now), time.Millisecond))
 		}
 		timer.Reset(wait)
 	}

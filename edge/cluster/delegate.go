@@ -28,7 +28,10 @@ func (d *delegate) NodeMeta(int) []byte {
 }
 
 // NotifyMsg takes in what was gossiped. The library may use b again.
-func (d *delegate) NotifyMsg(b []byte) { d.c.hear(b, true) }
+func (d *delegate) NotifyMsg(b []byte) {
+	d.c.counters.heard.Add(1)
+	d.c.hear(b, true)
+}
 
 // GetBroadcasts returns what is to be gossiped now.
 func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
@@ -65,7 +68,6 @@ func (d *delegate) NotifyLeave(n *memberlist.Node) { d.c.note(n, false) }
 // hear takes in a message, and passes news on; if not pass, only what is of edges
 // that have just come back.
 func (c *Cluster) hear(b []byte, pass bool) {
-	c.counters.heard.Add(1)
 	if len(b) == 0 || b[0] != reports {
 		return
 	}
@@ -85,8 +87,8 @@ func (c *Cluster) hear(b []byte, pass bool) {
 	if !pass {
 		tell = bulletin{urgent: c.ofBack(h.news.urgent), rest: c.ofBack(h.news.rest)}
 	}
-	c.queue.add(&tell)
-	c.queue.add(&h.renewed)
+	c.pass(&tell)
+	c.pass(&h.renewed)
 	if c.Prober != nil {
 		if h.again {
 			c.Prober.Retell()

@@ -68,8 +68,10 @@ func (c *Cluster) Undrain(name string, edge bool) error {
 	return nil
 }
 
+// order gives an order, and has it obeyed here before it returns.
 func (c *Cluster) order(what vote.Drain) {
-	c.queue.add(&bulletin{drains: []vote.Drain{c.council.order(time.Now(), what)}})
+	c.pass(&bulletin{drains: []vote.Drain{c.council.order(time.Now(), what)}})
+	c.decideNow(time.Now())
 	signal(c.ordered)
 	signal(c.dirty)
 }

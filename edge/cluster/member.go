@@ -22,6 +22,7 @@ type member struct {
 	since   time.Time // when it came or went
 	back    time.Time // when it was there again after it was gone; zero: it never was
 	format  uint8     // of what it says
+	overTCP bool      // it does not answer over UDP
 }
 
 // note notes what the library says of a member. It holds locks while it calls.
@@ -56,6 +57,8 @@ func (c *Cluster) note(n *memberlist.Node, alive bool) {
 		}
 	}
 	c.alive.Store(count)
+	m.overTCP = m.overTCP && alive
+	c.countOverTCP()
 	signal(c.moved)
 	if back {
 		m.back = m.since
