@@ -63,11 +63,15 @@ func small(c synth.Config) (index.Inputs, *answer.View) {
 	return in, &answer.View{Index: ix, Health: randomHealth(ix, rand.New(rand.NewPCG(c.Seed, 'H')))}
 }
 
-// randomHealth has none, some or nearly all hosts down.
+// randomHealth has none, some or nearly all hosts down, and a few drained.
 func randomHealth(ix *index.Index, r *rand.Rand) *health.State {
 	share := []int{0, 10, 50, 95}[r.IntN(4)]
 	var down []health.Target
+	var drained []string
 	for h := range uint32(ix.Hosts()) {
+		if r.IntN(20) == 0 {
+			drained = append(drained, ix.Registered(h).Name)
+		}
 		for _, scheme := range []index.Schemes{index.HTTP, index.HTTPS} {
 			for _, f := range []index.Family{index.V4, index.V6} {
 				if r.IntN(100) < share {
@@ -76,7 +80,7 @@ func randomHealth(ix *index.Index, r *rand.Rand) *health.State {
 			}
 		}
 	}
-	return health.New(ix, down)
+	return health.New(ix, down, drained...)
 }
 
 // neighbours returns clients that are close to one another and to the borders
