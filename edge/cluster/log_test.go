@@ -77,7 +77,7 @@ func TestSinkNumbers(t *testing.T) {
 
 func TestAnswersOverTCP(t *testing.T) {
 	for text, want := range map[string]string{
-		"Was able to connect to edge1 over TCP but UDP probes failed, network may be misconfigured":                           "edge1",
+		"Was able to connect to edge1 over TCP but UDP probes failed, network may be misconfigured":                            "edge1",
 		"Was able to connect to x over TCP but UDP probes failed over TCP but UDP probes failed, network may be misconfigured": "x over TCP but UDP probes failed",
 		"Was able to connect to  over TCP but UDP probes failed, network may be misconfigured":                                 "",
 		"Was able to connect to edge1": "",

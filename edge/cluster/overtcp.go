@@ -72,7 +72,7 @@ func (c *Cluster) reachedOverTCP(most int) (some []*memberlist.Node) {
 			some = append(some, &memberlist.Node{Name: m.name, Addr: m.address.Addr().AsSlice(), Port: m.address.Port()})
 		}
 	}
-	rand.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+	rand.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] }) //nolint:gosec // no secret
 	return some[:min(len(some), most)]
 }
 
