@@ -75,7 +75,7 @@ func (l *passageListener) more() bool {
 	some := 0
 	err := control(of, func(fd int) (err error) {
 		for {
-			some, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // descriptors are small
+			some, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 			if !errors.Is(err, unix.EINTR) {
 				return err
 			}

@@ -211,12 +211,8 @@ func TestPassageWithinRequest(t *testing.T) {
 // still for long is closed.
 func TestPassageToNobody(t *testing.T) {
 	g := (&Process{}).Passage("lines")
-	inner, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := g.Listener(inner)
-	connect := func() (client net.Conn, served chan string) {
+	l, _ := waiting(t, g, 0)
+	connect := func() (net.Conn, chan string) {
 		client, err := net.Dial("tcp4", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -226,7 +222,7 @@ func TestPassageToNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		served = make(chan string, 1)
+		served := make(chan string, 1)
 		go func() {
 			line, err := bufio.NewReader(c).ReadString('\n')
 			served <- fmt.Sprintf("%q, %v", line, err)
@@ -237,7 +233,7 @@ func TestPassageToNobody(t *testing.T) {
 	_, still := connect()
 	asking, served := connect()
 	g.leave(time.Now().Add(time.Minute))
-	if _, err = io.WriteString(asking, "a\n"); err != nil {
+	if _, err := io.WriteString(asking, "a\n"); err != nil {
 		t.Fatal(err)
 	}
 	if text := <-served; text != `"a\n", <nil>` {

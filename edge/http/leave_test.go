@@ -50,6 +50,7 @@ func TestStopLosesNothing(t *testing.T) {
 
 // askOn asks until nobody listens at an address any more.
 func askOn(t *testing.T, addr string, answered func()) {
+	t.Helper()
 	defer answered()
 	for {
 		conn, err := net.Dial("tcp", addr)

@@ -198,8 +198,8 @@ type DNSConfig struct {
 // StopConfig says how an edge ends at SIGTERM. It never applies to upgrades.
 type StopConfig struct {
 	// After is how long it goes on answering with /readyz saying no, for load
-	// balancers that ask there. With anycast, drain.wait takes its place.
-	// Default: 0, none.
+	// balancers that ask there; connections of HTTP end with the next answer.
+	// With anycast, drain.wait takes its place. Default: 0, none.
 	After time.Duration `yaml:"after"`
 
 	// Within is how long the draining of anycast prefixes may take, at least
