@@ -208,9 +208,11 @@ func (c *Cluster) See(seen []vote.Seen, abstains [health.Kinds]bool) {
 	signal(c.dirty)
 }
 
-// SetHosts tells which hosts there are; of each, Observers is not looked at.
+// SetHosts tells which hosts there are; of each, Observers is not looked at. It
+// has decided on them when it returns.
 func (c *Cluster) SetHosts(hosts []vote.Host) {
 	c.council.setHosts(hosts)
+	c.decideNow(time.Now()) // at a start, before clients come: what is drained is out from the first one
 	signal(c.dirty)
 }
 
