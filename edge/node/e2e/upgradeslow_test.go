@@ -33,9 +33,8 @@ func TestUpgradeSlowClient(t *testing.T) {
 	}
 	answer := func() {
 		t.Helper()
-		line, err := in.ReadString('\n')
-		if err != nil || !strings.Contains(line, " 302 ") {
-			t.Errorf("%q, %v", line, err)
+		if line, bad := in.ReadString('\n'); bad != nil || !strings.Contains(line, " 302 ") {
+			t.Errorf("%q, %v", line, bad)
 		}
 	}
 	const request = "GET /pub/os/f.iso HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -46,8 +45,8 @@ func TestUpgradeSlowClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the new process is in the cluster", func() bool {
-		r, err := http.Get("http://" + l.admin + "/cluster")
-		if err != nil {
+		r, bad := http.Get("http://" + l.admin + "/cluster")
+		if bad != nil {
 			return false
 		}
 		defer r.Body.Close() //nolint:errcheck // not read
