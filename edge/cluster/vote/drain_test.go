@@ -130,3 +130,24 @@ func TestDrainsInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainedHosts: hosts that are drained are told from edges, from what is
+// over, and from what was taken back.
+func TestDrainedHosts(t *testing.T) {
+	d, now := vote.NewDrains(), time.Unix(1_800_000_000, 0)
+	for _, name := range []string{"b", "a", "back", "over"} {
+		d.Order(now, vote.Drain{Name: name, On: true, Left: map[bool]time.Duration{true: time.Minute, false: time.Hour}[name == "over"]})
+	}
+	d.Order(now, vote.Drain{Name: "edge1", Edge: true, On: true, Left: time.Hour})
+	d.Order(now, vote.Drain{Name: "back"})
+	now = now.Add(time.Minute)
+	if diff := cmp.Diff([]string{"a", "b"}, d.Hosts(now)); diff != "" {
+		t.Error(diff)
+	}
+	if hosts, edges := d.Count(now); hosts != 2 || edges != 1 {
+		t.Errorf("%d hosts, %d edges", hosts, edges)
+	}
+	if vote.NewDrains().Hosts(now) != nil {
+		t.Error("nobody ordered anything")
+	}
+}
