@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -134,15 +135,21 @@ func TestHeirTriesPorts(t *testing.T) {
   http: {listen: ["127.0.0.1:0"]}
   cluster: {listen: %q, key_files: [gossip.key]}
 `
-	tcp, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var tcp net.Listener
+	var udp net.PacketConn
+	for try := 0; udp == nil; try++ { // no connection of other tests goes out by such ports
+		var err error
+		at := fmt.Sprintf("127.0.0.1:%d", 30000+rand.IntN(2700))
+		if tcp == nil {
+			tcp, err = net.Listen("tcp4", at)
+		} else {
+			udp, err = net.ListenPacket("udp4", at)
+		}
+		if err != nil && try > 100 {
+			t.Fatal(err)
+		}
 	}
 	defer tcp.Close() //nolint:errcheck // only a test
-	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	defer udp.Close() //nolint:errcheck // only a test
 	for _, x := range []struct{ listen, told, want string }{
 		{"192.0.2.7:7946", `{}`, "edge.cluster.listen: listen tcp4 192.0.2.7:7946: bind: cannot assign requested address"},
