@@ -19,7 +19,8 @@
 //
 // What is sent is encrypted with the first key; what comes is accepted with any
 // key of the ring. What is not encrypted with one of them is refused, and
-// counted.
+// counted. Of a stream, no more is read than a handshake before its other side has
+// shown such a key.
 package cluster
 
 import (

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"testing"
@@ -112,4 +113,69 @@ func TestAdmit(t *testing.T) {
 	if d.known != 0 || len(d.of) != 0 || len(d.strangers) != 0 || !admit("2001:db8::2") {
 		t.Errorf("%d of %v are left, and %d strangers", d.known, d.of, len(d.strangers))
 	}
+}
+
+// TestRandom compares a door with a slow one: whatever happens in whatever order, no
+// limit is passed, those who have to go are strangers, and at the end nobody is left.
+func TestRandom(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	limits := Limits{Strangers: 5, Known: 7, OfNetwork: 3}
+	d := New(limits)
+	known := map[*Conn]bool{} // those that are open, and whether they are admitted
+	count := func(want func(c *Conn, admitted bool) bool) (n int) {
+		for c, admitted := range known {
+			if want(c, admitted) {
+				n++
+			}
+		}
+		return n
+	}
+	all := []*Conn{d.Enter(from("192.0.2.1"))}
+	known[all[0]] = false
+	for range 20_000 {
+		switch random.IntN(3) {
+		case 0:
+			c := d.Enter(from("192.0.2." + string(rune('1'+random.IntN(4)))))
+			all, known[c] = append(all, c), false
+			for other, admitted := range known {
+				if isClosed(other) {
+					if admitted || other == c {
+						t.Fatal("the wrong one had to go")
+					}
+					delete(known, other)
+				}
+			}
+		case 1:
+			c := all[random.IntN(len(all))]
+			admitted, open := known[c]
+			room := count(func(_ *Conn, admitted bool) bool { return admitted }) < limits.Known &&
+				count(func(other *Conn, admitted bool) bool { return admitted && other.from == c.from }) < limits.OfNetwork
+			if got, want := c.Admit(), admitted || !open || room; got != want {
+				t.Fatalf("admitted is %v, want %v", got, want)
+			}
+			if open && !admitted {
+				if known[c] = true; !room {
+					delete(known, c)
+				}
+			}
+		case 2:
+			c := all[random.IntN(len(all))]
+			_ = c.Close()
+			delete(known, c)
+		}
+		if strangers := count(func(_ *Conn, admitted bool) bool { return !admitted }); strangers > limits.Strangers || strangers != len(d.strangers) {
+			t.Fatalf("%d strangers, counted %d", strangers, len(d.strangers))
+		}
+	}
+	for c := range known {
+		_ = c.Close()
+	}
+	if d.known != 0 || len(d.of) != 0 || len(d.strangers) != 0 || d.Admitted() == 0 || d.Busy() == 0 {
+		t.Errorf("%d of %v are left, and %d strangers", d.known, d.of, len(d.strangers))
+	}
+}
+
+func isClosed(c *Conn) bool {
+	n, _ := c.Conn.(*nobody)
+	return n.closed > 0
 }
