@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -70,14 +69,13 @@ func TestCountsAtTheEnd(t *testing.T) {
 					t.Fatal(got)
 				}
 			}
-			response, err := client.Get("http://" + at["admin"][0].String() + "/metrics")
-			if err != nil {
-				t.Fatal(err)
+			has := func() bool {
+				return strings.Contains(page(t, client, at["admin"][0].String()+"/metrics"), `waypost_statistics_batches_total{result="sent"} `)
 			}
-			defer response.Body.Close() //nolint:errcheck // only read
-			text, _ := io.ReadAll(response.Body)
-			if has := strings.Contains(string(text), `waypost_statistics_batches_total{result="sent"} `); has == disabled {
-				t.Errorf("metrics of statistics: %v", has)
+			for deadline := time.Now().Add(20 * time.Second); has() == disabled; <-time.After(10 * time.Millisecond) { // it opens a folder first
+				if time.Now().After(deadline) {
+					t.Fatalf("disabled %v: metrics of statistics: %v", disabled, !disabled)
+				}
 			}
 		})
 		c.mu.Lock()
