@@ -78,13 +78,15 @@ func (n *Node) isAlone() bool {
 // so no more. If the next one has taken over by then, as the same member, it ends
 // without a word.
 func (n *Node) gossip(ctx context.Context) error {
-	select {
-	case <-n.process.Alone():
-	case <-ctx.Done():
-		return nil
-	}
-	if err := n.insist(ctx, n.newCluster); err != nil || n.peers.cluster() == nil {
-		return err
+	if n.peers.cluster() == nil { // else it is open, and has to be closed
+		select {
+		case <-n.process.Alone():
+		case <-ctx.Done():
+			return nil
+		}
+		if err := n.insist(ctx, n.newCluster); err != nil || n.peers.cluster() == nil {
+			return err
+		}
 	}
 	c := n.peers.cluster()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
