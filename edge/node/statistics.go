@@ -75,15 +75,35 @@ func (n *Node) keepCounts(ctx context.Context) (end func(cause error)) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		select {
-		case <-n.process.Gone(): // and has put there what it counted last
+		if n.waitGone(ctx) {
 			n.sendCounts(ctx)
-		case <-ctx.Done():
+		} else {
+			n.log.Warn("what was counted is lost: the process before has the folder of statistics still")
 		}
 	}()
 	return func(cause error) {
 		stop(cause)
 		<-done
+	}
+}
+
+// goneWithin is how long an edge that ends waits for the process before to have
+// written what it counted last.
+const goneWithin = 5 * time.Second
+
+// waitGone waits until the process before has ended; once ctx has, not for long.
+func (n *Node) waitGone(ctx context.Context) bool {
+	gone := n.process.Gone()
+	select {
+	case <-gone:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-gone:
+		return true
+	case <-time.After(goneWithin):
+		return false
 	}
 }
 

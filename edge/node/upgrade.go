@@ -113,13 +113,18 @@ func (n *Node) generation() uint64 {
 // in the cluster, holds sessions, and follows the control plane, which unfollow
 // ends. Then the next process may, though clients are still answered here.
 func (n *Node) own(ctx context.Context, unfollow func()) error {
-	group, ctx := errgroup.WithContext(ctx)
+	working, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	group, working := errgroup.WithContext(working)
 	if n.config.Cluster != nil {
-		group.Go(func() error { return n.gossip(ctx) })
+		group.Go(func() error { return n.gossip(working) })
 	}
-	group.Go(func() error { return n.hold(ctx) })
-	<-ctx.Done()
-	unfollow()
+	group.Go(func() error { return n.hold(working) })
+	select {
+	case <-ctx.Done():
+	case <-working.Done():
+	}
+	unfollow() // that may take as long as a snapshot to compile: until then others need not miss this edge
+	stop(context.Cause(ctx))
 	err := group.Wait()
 	n.process.Free()
 	return err //nolint:wrapcheck // all name themselves
