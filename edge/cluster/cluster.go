@@ -93,9 +93,10 @@ type Options struct {
 	// first. It is never called twice at once.
 	Decided func(d *vote.Decision)
 
-	Before []health.Target  // what the process before had decided; votes are weighed by it until the first decision
-	Known  []netip.AddrPort // edges that the process before could reach: joined by these, too, while this one is alone
-	File   string           // keeps the orders of operators over restarts; "": nothing does
+	Before       []health.Target  // what the process before had decided; votes are weighed by it until the first decision
+	Known        []netip.AddrPort // edges that the process before could reach: joined by these, too, while this one is alone
+	OrdersBefore []byte           // of operators, as [Cluster.Orders] of the process before returned them
+	File         string           // keeps the orders of operators over restarts; "": nothing does
 }
 
 // A Cluster is this edge's part in a cluster. [Cluster.Run] does the work, what
@@ -157,6 +158,7 @@ func New(o Options) (*Cluster, error) {
 	c.queue = newQueue(func() int { return times(int(c.alive.Load())) })
 	c.direct = newQueue(func() int { return 1 })
 	c.council.inherit(o.Before)
+	c.inherit(time.Now())
 	c.restore(time.Now())
 	c.addSelf()
 	c.warnExposed()

@@ -68,6 +68,33 @@ func parseOrders(text []byte, now time.Time) (drains []vote.Drain, err error) {
 	return drains, nil
 }
 
+// Orders returns the orders that are in force, for the process that takes the place
+// of this one.
+func (c *Cluster) Orders() []byte {
+	now := time.Now()
+	text, err := encodeOrders(now, c.council.orders(now))
+	if err != nil {
+		panic(err) // plain structs
+	}
+	return text
+}
+
+// inherit takes in the orders of the process before: the file may be missing, or
+// could not be written.
+func (c *Cluster) inherit(now time.Time) {
+	if len(c.OrdersBefore) == 0 {
+		return
+	}
+	drains, err := parseOrders(c.OrdersBefore, now)
+	if err != nil {
+		c.Log.Warn("cluster: what the process before told of drains is of no use", "error", err)
+		return
+	}
+	if c.council.hear(&vote.Message{Drains: drains}, now); len(drains) > 0 {
+		signal(c.ordered)
+	}
+}
+
 // restore takes in the orders of the file. One that cannot be read is put aside.
 func (c *Cluster) restore(now time.Time) {
 	if c.File == "" {

@@ -201,3 +201,28 @@ func TestInherit(t *testing.T) {
 		t.Errorf("once h1 was seen: %+v", v)
 	}
 }
+
+// TestOrdersOfBefore: orders outlive an upgrade where no file keeps them.
+func TestOrdersOfBefore(t *testing.T) {
+	c := alone(t, "")
+	if err := c.Drain("h1", false, time.Hour, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Drain("a", true, time.Hour, true); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "drains.json")
+	for _, orders := range [][]byte{c.Orders(), []byte("{}")} {
+		next, err := New(Options{
+			Config: Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")}, Name: "a", Fall: 2, MaxDown: 1, File: file, OrdersBefore: orders,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.SetHosts(hosts("h1", "h2"))
+		if got := next.council.decision.Drained; !cmp.Equal(got, []string{"h1"}) || !time.Now().Before(next.DrainedUntil()) {
+			t.Errorf("drained: %v, and the edge until %v", got, next.DrainedUntil())
+		}
+		run(t, next, func() {}) // the second one has it from the file
+	}
+}

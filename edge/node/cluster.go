@@ -123,7 +123,7 @@ func (n *Node) newCluster() error {
 	}
 	o := cluster.Options{
 		Config: *n.config.Cluster, Name: n.config.Name, Program: Version(), Log: n.log, Decided: n.decided,
-		Before: n.before.Down, Known: n.before.Members, Verdict: func(v uint8) string { return probe.Verdict(v).String() },
+		Before: n.before.Down, Known: n.before.Members, OrdersBefore: n.before.Orders, Verdict: func(v uint8) string { return probe.Verdict(v).String() },
 	}
 	if dir := n.config.DataDir; dir != "" {
 		o.File = filepath.Join(dir, "drains.json")

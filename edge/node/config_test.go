@@ -92,10 +92,10 @@ func TestReadConfigProblems(t *testing.T) {
   stop: {after: 20s, within: 10s}
 `, []string{"4: edge.stop.within: want a time from 20s, which is stop.after, to 2h, got 10s"}},
 		{"ports", `edge:
-  source: {catalog: a}
+  source: {control: {url: "https://control.test"}}
   http: {listen: ["0.0.0.0:7956", "[::]:80", "127.0.0.1:0", "127.0.0.1:0"]}
   admin: {listen: "[::1]:80"}
-  cluster: {listen: "127.0.0.1:7946"}
+  cluster: {listen: "127.0.0.1:7946", key_files: [gossip.key]}
 `, []string{
 			"4: edge.admin.listen: want a port of its own: edge.http.listen[1] listens at [::]:80",
 			"5: edge.cluster.share: want a port of its own: edge.http.listen[0] listens at 0.0.0.0:7956",

@@ -45,7 +45,7 @@ func (n *Node) measure(ctx context.Context) {
 	}
 	tick := time.NewTicker(betweenTrips)
 	defer tick.Stop()
-	if n.trips.Load() != nil { // of the process before: they count until others are joined, and all is probed anew
+	if n.trips.Load() != nil { // of the process before: they count until others can be joined, and all is probed anew
 		tick.Reset(betweenTrips + n.probing().Interval)
 	}
 	for {
@@ -54,8 +54,11 @@ func (n *Node) measure(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		tick.Reset(betweenTrips)
-		times := n.peers.cluster().RoundTrips()
+		c := n.peers.cluster()
+		if tick.Reset(betweenTrips); !c.IsOpen() {
+			continue // only its own are here
+		}
+		times := c.RoundTrips()
 		if before := n.trips.Load(); before == nil || !slices.Equal(*before, times) {
 			n.trips.Store(&times)
 			n.engine.UpdateDistances()

@@ -19,6 +19,14 @@ func (c *Config) member() string {
 	return fmt.Sprintf("%s at %s of %s", c.Name, full.Advertise, full.Label)
 }
 
+// label is that of the cluster; "": there is none.
+func (c *Config) label() string {
+	if c.Cluster == nil {
+		return ""
+	}
+	return c.Cluster.WithDefaults().Label
+}
+
 // isSucceeded reports whether the next process is this edge to others, so that
 // they need not hear that this one ends. One that does not say is.
 func (n *Node) isSucceeded() bool {
@@ -31,9 +39,6 @@ func (n *Node) isSucceeded() bool {
 // it has ended. A port that it holds itself, as far as it says so, is free then.
 func (n *Node) tryLate(ctx context.Context) error {
 	for _, l := range n.config.late() {
-		if l.key == "edge.cluster.share" && n.sharing.Share == nil {
-			continue
-		}
 		err := l.try(ctx)
 		if errors.Is(err, syscall.EADDRINUSE) && (n.before.Ports == nil || slices.ContainsFunc(n.before.Ports, l.clashes)) {
 			continue

@@ -40,7 +40,7 @@ func (c *Config) late() (all []listener) {
 	if c.Cluster != nil {
 		full := c.Cluster.WithDefaults()
 		all = append(all, listenersOf("edge.cluster.listen", full.Listen)...)
-		if full.Share.IsValid() {
+		if full.Share.IsValid() && c.Source.Control != nil && len(c.Cluster.KeyFiles) > 0 { // else nothing is shared
 			all = append(all, listenersOf("edge.cluster.share", full.Share)...)
 		}
 	}

@@ -36,15 +36,18 @@ type legacy struct {
 	Anycast []anycast.Inheritance `json:"anycast"`
 
 	// Seen is what this edge's probes see, Down what is down by votes of the
-	// cluster, Drained which hosts operators have drained, DrainedUntil when the order ends by which this edge is drained, and Trips
-	// the round-trip times by which hosts are near.
+	// cluster, Drained which hosts operators have drained, DrainedUntil when the
+	// order ends by which this edge is drained, and Trips the round-trip times by
+	// which hosts are near. Orders are all orders of operators, for the cluster.
 	Seen         []vote.Seen     `json:"seen"`
 	Down         []health.Target `json:"down"`
 	Drained      []string        `json:"drained,omitempty"`
 	DrainedUntil time.Time       `json:"drained_until,omitzero"`
 	Trips        []distance.Time `json:"trips,omitempty"`
+	Orders       []byte          `json:"orders,omitempty"`
 
-	// Members are where other edges of the cluster can be joined.
+	// Members are where other edges of the cluster of that label can be joined.
+	Label   string           `json:"label,omitempty"`
 	Members []netip.AddrPort `json:"members,omitempty"`
 
 	// Secrets sign DNS cookies.
@@ -72,6 +75,9 @@ func (n *Node) inherit() error {
 		// what is in use was read there, and orders and counts are kept there to the end
 		return fmt.Errorf("edge.data_dir has changed from %q to %q: restart the edge instead", was, n.config.DataDir)
 	}
+	if n.before.Label != n.config.label() {
+		n.before.Members = nil
+	}
 	n.peers.decision.Store(&vote.Decision{Down: n.before.Down, Drained: n.before.Drained})
 	return nil
 }
@@ -80,13 +86,13 @@ func (n *Node) inherit() error {
 func (n *Node) bequeath() ([]byte, error) {
 	l := legacy{
 		DataDir: n.config.DataDir, Ports: []netip.AddrPort{}, Generation: n.before.Generation,
-		DrainedUntil: n.drainedUntil(), Members: n.before.Members,
+		DrainedUntil: n.drainedUntil(), Orders: n.before.Orders, Label: n.config.label(), Members: n.before.Members,
 	}
 	for _, late := range n.config.late() {
 		l.Ports = append(l.Ports, late.at)
 	}
 	if c := n.peers.cluster(); c != nil {
-		l.Members = c.Reachable()
+		l.Members, l.Orders = c.Reachable(), c.Orders()
 	}
 	if n.keeper != nil {
 		l.Generation, l.Anycast = n.keeper.Generation, n.keeper.Leave()
