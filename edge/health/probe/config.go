@@ -39,7 +39,9 @@ type Config struct {
 	// Concurrency is how many probes of one scheme over one family may run at
 	// once, 1 to 4096, and as many again that follow a failure up. Each is a
 	// socket. Default: twice as many as keep the interval where none answers,
-	// which is targets × timeout / interval, and at least 16: of 1,000 hosts 200.
+	// which is targets × timeout / interval, and at least 16: of 1,000 hosts 200. All
+	// together that is at most a quarter of the process's file descriptors as they are
+	// at the start (RLIMIT_NOFILE): of 1,024, 32 of each. What is set is not bounded so.
 	// With less, probes come late, and [KindCounters.Late] says so.
 	Concurrency int `yaml:"concurrency"`
 

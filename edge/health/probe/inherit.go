@@ -38,8 +38,13 @@ func (p *Prober) Inherit(seen []vote.Seen) {
 	}
 }
 
-// inherit has a new target be as it was seen by the process before.
+// inherit has a new target be as it was seen by the process before, which may be
+// a newer one, with verdicts that this one does not know: what fails by such a one
+// fails.
 func (t *target) inherit(s vote.Sight) {
+	if s.Verdict >= uint8(Verdicts) && s.State == vote.Failing {
+		s.Verdict = uint8(Protocol)
+	}
 	if s.State == vote.Unseen || s.Verdict == uint8(Unknown) || s.Verdict >= uint8(Verdicts) {
 		return
 	}

@@ -73,8 +73,24 @@ func TestInheritAll(t *testing.T) {
 	if diff := cmp.Diff(seen[:6], p.Sights()); diff != "" {
 		t.Error(diff)
 	}
-	if at := p.targets[newName("doubtful")]; at.streak != 1 {
-		t.Error("the second failure would not be one")
+	if at := p.targets[newName("doubtful")]; at.streak != 1 || at.lane != &p.lanes[at.kind()][seconds] {
+		t.Error("the second failure would not be one, or come late")
+	}
+}
+
+// TestInheritNewer: what fails by a verdict that this process does not know fails.
+func TestInheritNewer(t *testing.T) {
+	p := newProber(Config{}.WithDefaults(), nil)
+	p.Inherit([]vote.Seen{
+		{Target: newName("a"), Sight: vote.Sight{State: vote.Failing, Verdict: uint8(Verdicts)}},
+		{Target: newName("b"), Sight: vote.Sight{State: vote.Doubtful, Verdict: 255}},
+	})
+	p.Update(compile(t, mirrors("DE", "a", "b")...))
+	if diff := cmp.Diff([]health.Target{newName("a")}, failing(p)); diff != "" {
+		t.Error(diff)
+	}
+	if got := p.targets[newName("a")].result.Verdict; got != Protocol {
+		t.Errorf("it fails by %v", got)
 	}
 }
 

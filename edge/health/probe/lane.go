@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/waypost/waypost/edge/health"
@@ -33,6 +34,12 @@ func (p *Prober) wait(t *target, due time.Time, which int) {
 	heap.Push(&t.lane.waiting, t)
 }
 
+// hasten has a target that waits be due at an earlier time, in the same lane.
+func (t *target) hasten(due time.Time) {
+	t.due = due
+	heap.Fix(&t.lane.waiting, t.at)
+}
+
 // leave takes a target out of its lane, where it waits in one.
 func (p *Prober) leave(t *target) {
 	if t.at >= 0 {
@@ -40,19 +47,39 @@ func (p *Prober) leave(t *target) {
 	}
 }
 
-// leastAtOnce is how many probes a lane has room for at least: where there are
-// few targets, all are looked at without delay after a start.
-const leastAtOnce = 16
+// How many probes a lane has room for by default. Where there are few targets, all
+// are looked at without delay after a start.
+const (
+	leastAtOnce = 16
+	mostAtOnce  = 4096
+)
+
+// descriptors returns how many file descriptors the process may have
+// (RLIMIT_NOFILE), some million at most.
+func descriptors() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 1024
+	}
+	return int(min(limit.Cur, 1<<20))
+}
+
+// roomIn returns how many probes a lane has room for at most by default, so that
+// all lanes together take no more than a quarter of the descriptors: the others
+// are for clients.
+func roomIn(descriptors int) int {
+	return min(max(leastAtOnce, descriptors/4/(lanes*health.Kinds)), mostAtOnce)
+}
 
 // atOnce returns how many probes of a kind may run at once in each lane. What it
 // takes to keep the interval where all time out it has twice, since a probe may
-// ask for two files.
+// ask for two files, as far as there is room.
 func (p *Prober) atOnce(k health.Kind) int {
 	if p.config.Concurrency > 0 {
 		return p.config.Concurrency
 	}
 	busy := time.Duration(p.kinds[k].targets) * p.config.Timeout / p.config.Interval
-	return max(leastAtOnce, 2*int(busy))
+	return min(max(leastAtOnce, 2*int(busy)), p.room)
 }
 
 // start starts the probes that are due, as far as there is room, and returns

@@ -181,24 +181,42 @@ func TestSecondLooks(t *testing.T) {
 	})
 }
 
-// TestAtOnce: what it takes to keep the interval, twice.
+// TestAtOnce: what it takes to keep the interval, twice, as far as there is room.
 func TestAtOnce(t *testing.T) {
 	for _, x := range []struct {
 		config  Config
 		targets int
+		open    int // descriptors
 		want    int
 	}{
-		{Config{}, 0, 16},
-		{Config{}, 80, 16},
-		{Config{}, 1000, 200},
-		{Config{Interval: time.Minute, Timeout: time.Minute}, 1000, 2000},
-		{Config{Concurrency: 7}, 1000, 7},
+		{Config{}, 0, 1 << 20, 16},
+		{Config{}, 80, 1 << 20, 16},
+		{Config{}, 1000, 1 << 20, 200},
+		{Config{}, 1000, 1024, 32},
+		{Config{}, 1000, 256, 16},
+		{Config{Interval: time.Minute, Timeout: time.Minute}, 1000, 1 << 20, 2000},
+		{Config{Interval: time.Minute, Timeout: time.Minute}, 1000, 32000, 1000},
+		{Config{Interval: time.Minute, Timeout: time.Minute}, 10_000, 1 << 20, 4096},
+		{Config{Concurrency: 7}, 1000, 1 << 20, 7},
+		{Config{Concurrency: 70}, 1000, 1024, 70},
 	} {
 		p := newProber(x.config.WithDefaults(), nil)
+		p.room = roomIn(x.open)
 		p.kinds[2].targets = x.targets
 		if got := p.atOnce(2); got != x.want {
 			t.Errorf("%d targets by %+v: %d, want %d", x.targets, x.config, got, x.want)
 		}
+	}
+}
+
+// TestDescriptors: a prober has room for what the process may open.
+func TestDescriptors(t *testing.T) {
+	p, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := descriptors(); n < 1 || p.room != roomIn(n) {
+		t.Errorf("room for %d with %d descriptors", p.room, n)
 	}
 }
 
@@ -249,6 +267,8 @@ func TestLanes(t *testing.T) {
 			fallthrough
 		case random.IntN(2) == 0:
 			p.wait(of, now.Add(time.Duration(random.IntN(100))), random.IntN(lanes))
+		case of.at >= 0 && random.IntN(2) == 0:
+			of.hasten(of.due.Add(-time.Duration(random.IntN(100))))
 		default:
 			p.take(of)
 			running[of] = true

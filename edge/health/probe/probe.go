@@ -32,8 +32,8 @@
 // Every tenth probe, and each that follows a failure until all is well, is
 // thorough: it asks GET at once. Of hosts of which only directories are known it is
 // every twentieth, and then it asks for a name that cannot exist, too: an answer
-// of success to that makes the one to the directory worthless, unless the
-// two pages differ. What a probe found is a [Verdict].
+// of success to that makes the one to the directory worthless, if the two are
+// one page that says what it shows, and no redirect led to it. What a probe found is a [Verdict].
 //
 // From verdicts to what is down there are three steps:
 //
@@ -77,6 +77,7 @@ import (
 type Prober struct {
 	config  Config
 	probe   func(context.Context, plan, index.Family) Result
+	room    int           // for probes in a lane, unless configured
 	done    chan outcome  // results on their way to Run
 	updated chan struct{} // a new index came
 
@@ -109,12 +110,14 @@ func New(c Config) (*Prober, error) {
 		return nil, err
 	}
 	c = c.WithDefaults()
-	return newProber(c, newChecker(c).probe), nil
+	p := newProber(c, newChecker(c).probe)
+	p.room = roomIn(descriptors())
+	return p, nil
 }
 
 func newProber(c Config, probe func(context.Context, plan, index.Family) Result) *Prober {
 	return &Prober{
-		config: c, probe: probe,
+		config: c, probe: probe, room: mostAtOnce,
 		done: make(chan outcome), updated: make(chan struct{}, 1),
 		targets: map[health.Target]*target{},
 	}
@@ -152,7 +155,7 @@ func (p *Prober) replan(now time.Time) {
 			t.inherit(p.inherited[name])
 			p.targets[name] = t
 			p.kinds[t.kind()].targets++
-			p.wait(t, t.due, turns)
+			p.wait(t, t.due, t.place())
 		}
 		t.plan = p.plans[name]
 		if t.phase != phase {

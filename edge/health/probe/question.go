@@ -32,7 +32,7 @@ type question struct {
 	file
 	get   bool // for the first bytes of a file, not only for the header
 	whole bool // for all of it, as far as an answer is read
-	html  bool // the file is HTML
+	html  bool // the file may be HTML by its name
 	hops  int  // redirects that led here
 
 	page *page // that the answer is read into; nil: it is judged
@@ -40,7 +40,7 @@ type question struct {
 
 // newQuestion returns the first question for a file.
 func newQuestion(f file, get bool) *question {
-	return &question{file: f, get: get && f.size > 0, html: isNamedHTML(f.url.Path)}
+	return &question{file: f, get: get && f.size > 0, html: isNamedPage(f.url.Path)}
 }
 
 // byGet returns the same question by GET.
@@ -104,7 +104,7 @@ func (q *question) judge(answer *http.Response) (*question, error) {
 	case status < 200 || status >= 300:
 		return nil, &failure{BadStatus, fmt.Errorf("status %d", status)}
 	case q.page != nil:
-		q.page.read(answer)
+		q.page.read(answer, q.url)
 		return nil, nil
 	case q.dir, q.size < 0 && (q.html || !isHTML(answer)):
 		return nil, nil

@@ -111,7 +111,7 @@ func (p *Prober) Doubt() {
 			p.kinds[t.kind()].doubted++
 		}
 		if due := now.Add(t.phase / 10); t.at >= 0 && due.Before(t.due) {
-			p.wait(t, due, turns)
+			t.hasten(due)
 		}
 	}
 	p.wake()

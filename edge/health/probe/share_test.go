@@ -216,6 +216,21 @@ func TestDoubt(t *testing.T) {
 	})
 }
 
+// TestDoubtLane: who waits for a second look, since it failed here or elsewhere,
+// goes on to do so, sooner.
+func TestDoubtLane(t *testing.T) {
+	p := newProber(Config{}.WithDefaults(), nil)
+	p.Update(compile(t, mirrors("DE", "a", "b")...))
+	for i, host := range []string{"a", "b"} {
+		at := p.targets[newName(host)]
+		p.wait(at, time.Now().Add(time.Hour), i)
+		p.Doubt()
+		if at.lane != &p.lanes[at.kind()][i] || time.Until(at.due) > interval/10 {
+			t.Errorf("%s waits in another lane, or until %v", host, at.due)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	ix := compile(t, mirrors("DE", "b", "a")...)
 	w := newProber(Config{}.WithDefaults(), nil)

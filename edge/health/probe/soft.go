@@ -24,26 +24,32 @@ const nowhere = "waypost-probe-no-such-file.iso"
 // maxPage is how many bytes of a page are compared, coded or decoded.
 const maxPage = 256 << 10
 
-// A page is what a whole answer says, in words.
-type page struct{ words []string }
+// A page is what a whole answer says, in words, and where redirects led to it. One
+// without words was not there, or cannot be compared.
+type page struct {
+	words []string
+	url   *url.URL
+}
 
 // compare looks whether a directory that is answered with success is there. It
 // asks for a name that cannot exist in it, and if that is answered with success,
-// too, maybe where a redirect leads, such as the home page, for the directory.
-// It returns an error if both are one page.
+// too, for the directory. It returns an error if both are one page.
 //
 // HTML and 200 is what a directory should come as: a listing. From a server that
 // says so of anything it means nothing. But that a server says 200 of what it
 // lacks is bad manners, and no reason to take all that it has from clients: to
 // dnf or apt it is one file whose checksum is wrong, and they ask the next mirror,
 // as after a 404. So one that lists the directory stays up. So does one whose
-// pages are too long to compare, cannot be decoded, or do not come: a mirror that
-// is taken down by mistake costs more than one that is found out later. Who wants
-// to know which mirrors lack what has files in the catalogue.
+// pages are too long to compare, are empty, cannot be decoded, or do not come; one
+// that lists by a script in the browser, whose page is the same everywhere; and one
+// that sends the name on to another, for that may be the directory: the home page
+// of a server whose tree is at its root. A mirror that is taken down by mistake
+// costs more than one that is found out later. Who wants to know which mirrors lack
+// what has files in the catalogue.
 func (i *inquiry) compare(ctx context.Context, directory *url.URL) error {
 	nothing := directory.JoinPath(nowhere)
 	there := i.read(ctx, nothing)
-	if there == nil {
+	if there == nil || path.Base(there.url.Path) != nowhere {
 		return nil
 	}
 	here := i.read(ctx, directory)
@@ -56,23 +62,24 @@ func (i *inquiry) compare(ctx context.Context, directory *url.URL) error {
 // read asks for a page; nil: there is none, or it is not to be read.
 func (i *inquiry) read(ctx context.Context, where *url.URL) *page {
 	q := &question{file: file{url: where, size: -1, dir: true}, get: true, page: &page{}}
-	if err := i.settle(ctx, q); err != nil || q.page.words == nil {
+	if err := i.settle(ctx, q); err != nil || len(q.page.words) == 0 {
 		return nil
 	}
 	return q.page
 }
 
-// read reads the page of an answer, if it comes whole and is not too long.
-func (p *page) read(answer *http.Response) {
+// read reads the page of an answer, if it comes whole, is not too long, and says
+// what it shows without a script.
+func (p *page) read(answer *http.Response, from *url.URL) {
 	body, err := whole(answer.Body)
 	if err == nil && isGzip(answer) {
-		var from io.Reader
-		if from, err = gzip.NewReader(bytes.NewReader(body)); err == nil {
-			body, err = whole(from)
+		var decoded io.Reader
+		if decoded, err = gzip.NewReader(bytes.NewReader(body)); err == nil {
+			body, err = whole(decoded)
 		}
 	}
-	if err == nil {
-		p.words = words(string(body))
+	if err == nil && !bytes.Contains(bytes.ToLower(body), []byte("<script")) {
+		p.words, p.url = words(string(body)), from
 	}
 }
 
@@ -85,9 +92,9 @@ func whole(from io.Reader) ([]byte, error) {
 	return body, err
 }
 
-// words returns the runs of letters and digits; never nil.
+// words returns the runs of letters and digits.
 func words(text string) []string {
-	return append([]string{}, strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })...)
+	return strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
 // without returns the words of a page without those that pages of one kind differ
@@ -105,18 +112,27 @@ func isHTML(answer *http.Response) bool {
 	return kind == "text/html" || kind == "application/xhtml+xml"
 }
 
-// isNamedHTML reports whether a file is HTML by its name.
-func isNamedHTML(name string) bool {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".html", ".htm", ".xhtml", ".shtml":
-		return true
-	}
-	return false
+// isNamedPage reports whether a file may be served as HTML for its name: by any of
+// its extensions, since Apache takes the type from each that it knows, as in
+// index.html.en, and gives what a program says for its source.
+func isNamedPage(name string) bool {
+	return slices.ContainsFunc(extensions(name), func(extension string) bool {
+		switch strings.ToLower(extension) {
+		case "html", "htm", "xhtml", "xht", "shtml", "shtm", "phtml", "php", "asp", "aspx", "jsp", "cgi", "pl":
+			return true
+		}
+		return false
+	})
 }
 
 // mayBePage reports whether servers may call a file HTML for its name: some do so
 // of all that have no extension.
-func mayBePage(name string) bool { return path.Ext(name) == "" || isNamedHTML(name) }
+func mayBePage(name string) bool { return len(extensions(name)) == 0 || isNamedPage(name) }
+
+// extensions returns what follows each dot of a name, but for dots in front.
+func extensions(name string) []string {
+	return strings.Split(strings.TrimLeft(path.Base(name), "."), ".")[1:]
+}
 
 // wrong returns the failure of an answer that is not of the file's size. HTML in
 // place of a file that is not HTML by its name is a page that tells of an error.

@@ -51,7 +51,7 @@ func TestDirectories(t *testing.T) {
 			say(w, "Welcome")
 		}, OK},
 		{"one page for all", func(w http.ResponseWriter, _ *http.Request) { say(w, "Not found") }, Soft404},
-		{"one empty page for all", func(http.ResponseWriter, *http.Request) {}, Soft404},
+		{"one empty page for all", func(http.ResponseWriter, *http.Request) {}, OK}, // it says nothing
 		{"a page that tells what was asked for", func(w http.ResponseWriter, r *http.Request) {
 			random++
 			say(w, "%s is not here, %d-%x. Bring https%%3A%%2F%%2Fa.test%s", r.URL.Path, random, random*7919, strings.ReplaceAll(r.URL.Path, "/", "%2F"))
@@ -66,6 +66,20 @@ func TestDirectories(t *testing.T) {
 				return
 			}
 			http.Redirect(w, r, "/", http.StatusFound)
+		}, OK}, // the tree may have moved there
+		{"lists by a script", func(w http.ResponseWriter, _ *http.Request) {
+			say(w, "<SCRIPT src=/list.js></SCRIPT> Loading")
+		}, OK},
+		{"lists by a script, coded", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(zip(t, []byte("<script src=/list.js></script> Loading")))
+		}, OK},
+		{"one page for all, by another path", func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/os/") {
+				http.Redirect(w, r, "/pub"+r.URL.Path, http.StatusFound)
+				return
+			}
+			say(w, "Not found")
 		}, Soft404},
 		{"lists, and a page for the rest", func(w http.ResponseWriter, r *http.Request) {
 			if is(r, "/os/") {
@@ -128,6 +142,44 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+// TestAtRoot: a tree is at the root of its server, which sends there who asks for
+// what is missing (Apache: ErrorDocument 404 http://host/). The page that comes is
+// the listing, and not one for whatever is asked for.
+func TestAtRoot(t *testing.T) {
+	for _, home := range []string{"/", "/?missing", "/index.html"} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/" && r.URL.Path != "/index.html" {
+				http.Redirect(w, r, home, http.StatusFound)
+				return
+			}
+			say(w, "<title>Index</title><a href=43/>43/</a>")
+		}))
+		p := planOf(t, server.URL+"/", -1)
+		p.thorough = true
+		if got := testChecker(nil).probe(t.Context(), p, index.V4); got.Verdict != OK {
+			t.Errorf("to %s: %v (%s)", home, got.Verdict, got.Detail)
+		}
+		server.Close()
+	}
+}
+
+// TestMayBePage: every extension counts.
+func TestMayBePage(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a.iso": false, "a-1.2.tar.gz": false, "php-8.4.tar.xz": false, "html.zip": false,
+		"README": true, ".hidden": true, "": true, "/": true,
+		"a.html": true, "index.html.en": true, "changelog.HTML.gz": true, ".a.htm": true,
+		"a.php": true, "a.b.asp": true, "a.jsp": true, "a.cgi": true,
+	} {
+		if got := mayBePage(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if isNamedPage("/a.html/b.iso") || isNamedPage("/a") || !isNamedPage("/a/b.html.gz") {
+		t.Error("a name is not told from its directories")
+	}
+}
+
 // TestUnsized has files of which no size is known: they must be there, and not
 // as a page. GET decides.
 func TestUnsized(t *testing.T) {
@@ -151,6 +203,8 @@ func TestUnsized(t *testing.T) {
 		{"another page", "/f.iso", of(200, "application/xhtml+xml", "application/xhtml+xml"), Soft404},
 		{"a page by HEAD", "/f.iso", of(200, html, binary), OK},
 		{"a page that should be one", "/f.HTML", of(200, html, html), OK},
+		{"a page in a language", "/f.html.en", of(200, html, html), OK},
+		{"a program that was run", "/f.php", of(200, html, html), OK},
 		{"missing", "/f.iso", of(404, html, html), Missing},
 		{"forbidden", "/f.iso", of(403, html, html), BadStatus},
 	}
@@ -182,7 +236,7 @@ func TestPlansUnsized(t *testing.T) {
 		{"one", map[string][]snapshot.Version{"b.iso": unsized(7)}, "http://a.test/os/b.iso -1 [192.0.2.1]"},
 		{"the oldest", map[string][]snapshot.Version{"a.iso": unsized(9), "b.iso": unsized(7), "c.iso": unsized(0)}, "http://a.test/os/b.iso -1 [192.0.2.1]"},
 		{"a size counts more", map[string][]snapshot.Version{"a.iso": unsized(7), "b.iso": {{Size: 4, MTime: 8}}, "c.iso": unsized(6)}, "http://a.test/os/b.iso 4 [192.0.2.1]"},
-		{"may be pages", map[string][]snapshot.Version{"README": unsized(7), "b.html": unsized(7)}, "http://a.test/os/ -1 [192.0.2.1]"},
+		{"may be pages", map[string][]snapshot.Version{"README": unsized(7), "b.html": unsized(7), "b.html.gz": unsized(7)}, "http://a.test/os/ -1 [192.0.2.1]"},
 		{"in two versions", map[string][]snapshot.Version{"b.iso": append(unsized(1), unsized(2)...)}, "http://a.test/os/ -1 [192.0.2.1]"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -253,15 +307,12 @@ func FuzzSame(f *testing.F) {
 		p.url.Path = path
 		nothing := p.url.JoinPath(nowhere)
 		said := func(name string) string {
-			return fmt.Sprint((&page{words(strings.ReplaceAll(text, "%s", " "+name+" "))}).without(nothing))
+			return fmt.Sprint((&page{words: words(strings.ReplaceAll(text, "%s", " "+name+" "))}).without(nothing))
 		}
 		if a, b := said(p.url.Path), said(nothing.Path); a != b {
 			t.Errorf("%s is not %s", a, b)
 		}
-		if (&page{words(text)}).words == nil {
-			t.Error("no words are no page")
-		}
-		if more := fmt.Sprint((&page{words(text + " word ")}).without(nothing)); more == said("") && !strings.Contains(path, "word") {
+		if more := fmt.Sprint((&page{words: words(text + " word ")}).without(nothing)); more == said("") && !strings.Contains(path, "word") {
 			t.Errorf("%s is %s", more, said(""))
 		}
 	})
