@@ -87,7 +87,7 @@ func (c *Cluster) hear(b []byte, pass bool) {
 	if !pass {
 		tell = bulletin{urgent: c.ofBack(h.news.urgent), rest: c.ofBack(h.news.rest)}
 	}
-	c.pass(&tell)
+	c.passOn(&tell)
 	c.pass(&h.renewed)
 	if c.Prober != nil {
 		if h.again {

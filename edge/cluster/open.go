@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -14,13 +15,14 @@ import (
 
 // A network is the library, once the sockets are open.
 type network struct {
-	mu        sync.Mutex    // held while it opens or closes; guards what follows
+	why atomic.Pointer[string] // it is not open, as the last attempt said; nil: it is, or nobody has tried
+
+	mu        sync.Mutex    // held while it opens or closes, which takes seconds; guards what follows
 	opened    chan struct{} // closed once list, transport and sink are set, which are then read without mu
 	list      *memberlist.Memberlist
 	transport *transport
 	sink      *sink
-	why       string // it is not open, as the last attempt said
-	closed    bool   // for good
+	closed    bool // for good
 }
 
 // Open opens the sockets, if it has not done so, so that others can be joined.
@@ -34,10 +36,11 @@ func (c *Cluster) Open() error {
 	}
 	if err := c.listen(); err != nil {
 		err = fmt.Errorf("listening for the cluster on %s: %w", c.Config.Listen, err)
-		n.why = err.Error()
+		why := err.Error()
+		n.why.Store(&why)
 		return err
 	}
-	n.why = ""
+	n.why.Store(nil)
 	close(n.opened)
 	return nil
 }
@@ -94,17 +97,20 @@ func (c *Cluster) transport() *transport {
 
 // whyClosed returns why the sockets are not open; "" if they are, or nobody has tried.
 func (c *Cluster) whyClosed() string {
-	c.network.mu.Lock()
-	defer c.network.mu.Unlock()
-	return c.network.why
+	if why := c.network.why.Load(); why != nil {
+		return *why
+	}
+	return ""
 }
 
 // Close leaves, as [Cluster.Run] does at its end; it is for those who do not run it.
+// It takes up to three seconds. Once it has left, Close does nothing.
 func (c *Cluster) Close() error {
 	n := &c.network
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.closed = true; n.list == nil {
+	done := n.closed || n.list == nil
+	if n.closed = true; done {
 		return nil
 	}
 	var err error

@@ -117,6 +117,21 @@ func TestClosedBeforeOpen(t *testing.T) {
 	}
 }
 
+// TestLeaving: how the cluster is can be asked while the edge leaves, which takes
+// seconds; and one that has left can be closed again.
+func TestLeaving(t *testing.T) {
+	e := start(t, "e", Config{})
+	e.network.mu.Lock() // as Close does meanwhile
+	if s := e.Status(); s.Closed != "" || len(s.Members) != 1 {
+		t.Errorf("%+v", s)
+	}
+	e.network.mu.Unlock()
+	e.end()
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMoved: an edge that leaves with a word is a member at another address at once,
 // and nobody takes it for another edge.
 func TestMoved(t *testing.T) {

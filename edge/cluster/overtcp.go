@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -17,19 +19,30 @@ import (
 
 const (
 	overTCPEvery = 200 * time.Millisecond // as gossip
-	overTCPTo    = 8                      // members to which an edge passes news on, in a cluster where no UDP goes
+	overTCPTo    = 8                      // members to which an edge tells what is urgent, and about as many tell it to each
 	overTCPOpen  = 32                     // streams at a time; what is beyond comes from others, or is compared
+	overTCPWaits = 8                      // messages behind a stream, likewise
 	overTCPBytes = 64 << 10               // of a message
-	udpAgain     = 30 * time.Second       // between packets that look whether UDP goes now
-	udpTries     = 16                     // of them at a time
+	udpAgain     = 30 * time.Second       // on average, between packets that look whether a member answers over UDP now
 )
 
-// pass has others told of a bulletin: by gossip, and of what is urgent also over
-// TCP, where some hear nothing else.
+// pass has others told of what this edge says: by gossip, and of what is urgent
+// also over TCP, where some hear nothing else.
 func (c *Cluster) pass(b *bulletin) {
 	c.queue.add(b)
 	if c.overTCP.Load() > 0 {
 		c.direct.add(&bulletin{urgent: b.urgent, drains: b.drains})
+	}
+}
+
+// passOn has others told of what this edge has heard. All edges hear it, so not
+// all tell it over TCP, lest a member that hears nothing else get a stream from
+// each of them.
+func (c *Cluster) passOn(b *bulletin) {
+	if rand.N(max(c.alive.Load(), 1)) < max(c.overTCP.Load(), overTCPTo) { //nolint:gosec // no secret
+		c.pass(b)
+	} else {
+		c.queue.add(b)
 	}
 }
 
@@ -80,45 +93,40 @@ func (c *Cluster) reachedOverTCP(most int) (some []*memberlist.Node) {
 // whether it does by now, until ctx ends. Streams that are open then end with
 // their timeouts.
 func (c *Cluster) tellOverTCP(ctx context.Context) {
-	tell, again := time.NewTicker(overTCPEvery), time.NewTicker(udpAgain)
+	tell := time.NewTicker(overTCPEvery)
 	defer tell.Stop()
-	defer again.Stop()
-	open := make(chan struct{}, overTCPOpen)
+	to := streams{send: c.sendOverTCP, waiting: map[string][][]byte{}}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tell.C:
-			for message := c.direct.take(overTCPBytes); message != nil; message = c.direct.take(overTCPBytes) {
-				c.sendOverTCP(message, open)
-			}
-		case <-again.C:
-			c.tryUDP()
 		}
+		for message := c.direct.take(overTCPBytes); message != nil; message = c.direct.take(overTCPBytes) {
+			for _, m := range c.reachedOverTCP(overTCPTo) {
+				to.tell(m, message)
+			}
+		}
+		c.tryUDP(float64(overTCPEvery) / float64(udpAgain))
 	}
 }
 
-// sendOverTCP sends a message to some members, as long as open has room.
-func (c *Cluster) sendOverTCP(message []byte, open chan struct{}) {
-	for _, to := range c.reachedOverTCP(overTCPTo) {
-		select {
-		case open <- struct{}{}:
-		default:
-			return
-		}
-		go func() {
-			defer func() { <-open }()
-			if err := c.network.list.SendReliable(to, message); err == nil {
-				c.counters.told.Add(1)
-			}
-		}()
+// sendOverTCP sends a message to a member, within the library's timeout.
+func (c *Cluster) sendOverTCP(m *memberlist.Node, message []byte) error {
+	err := c.network.list.SendReliable(m, message)
+	if err == nil {
+		c.counters.told.Add(1)
 	}
+	return err
 }
 
-// tryUDP has members that did not answer over UDP asked once more. It waits for
-// no answer.
-func (c *Cluster) tryUDP() {
-	for _, m := range c.reachedOverTCP(udpTries) {
+// tryUDP has each member that did not answer over UDP asked once more with a
+// chance, so that the packets to many are spread over time. It waits for no answer.
+func (c *Cluster) tryUDP(chance float64) {
+	for _, m := range c.reachedOverTCP(math.MaxInt) {
+		if rand.Float64() >= chance { //nolint:gosec // no secret
+			continue
+		}
 		ip, _ := netip.AddrFromSlice(m.Addr)
 		go func() {
 			if _, err := c.network.list.Ping(m.Name, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, m.Port))); err == nil {
@@ -126,4 +134,50 @@ func (c *Cluster) tryUDP() {
 			}
 		}()
 	}
+}
+
+// Streams send messages to members, one stream to each at a time: one that does
+// not answer holds up nobody else. They are for any number of goroutines.
+type streams struct {
+	send func(to *memberlist.Node, message []byte) error
+
+	mu      sync.Mutex
+	waiting map[string][][]byte // guarded by mu; by members to which a stream is open, what comes after it
+}
+
+// tell sends a message once those before it are sent, and waits for none. It drops
+// what is too much.
+func (s *streams) tell(to *memberlist.Node, message []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after, open := s.waiting[to.Name]
+	switch {
+	case open && len(after) < overTCPWaits:
+		s.waiting[to.Name] = append(after, message)
+	case !open && len(s.waiting) < overTCPOpen:
+		s.waiting[to.Name] = nil
+		go s.run(to, message)
+	}
+}
+
+// run sends a message and those that wait for it, until none does or one fails:
+// those behind it would fail, too.
+func (s *streams) run(to *memberlist.Node, message []byte) {
+	for message != nil {
+		err := s.send(to, message)
+		message = s.next(to.Name, err == nil)
+	}
+}
+
+// next returns the next message to a member; nil, and its place is free, if there
+// is none, or there are to be no more.
+func (s *streams) next(name string, more bool) (message []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if after := s.waiting[name]; more && len(after) > 0 {
+		message, s.waiting[name] = after[0], after[1:]
+		return message
+	}
+	delete(s.waiting, name)
+	return nil
 }

@@ -1,11 +1,18 @@
 package cluster
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/memberlist"
 
 	"github.com/waypost/waypost/edge/cluster/vote"
 )
@@ -120,7 +127,98 @@ func TestOverTCP(t *testing.T) {
 		r.openUDP()
 	}
 	for _, e := range edges {
-		e.tryUDP()
+		e.tryUDP(1)
 	}
 	eventually(t, "all answer over UDP", all(edges, func(e *edge) bool { return e.Counters().OverTCP == 0 }))
+}
+
+// TestPassOnOverTCP: of what all edges have heard, about as many as ever tell each
+// member that gossip does not reach, however many members there are of either kind.
+func TestPassOnOverTCP(t *testing.T) {
+	const news = 20000
+	for _, x := range []struct {
+		alive, overTCP int32
+		want           float64 // by each edge, of so many pieces
+	}{
+		{1000, 0, 0},
+		{1, 0, 0},
+		{2, 1, news},
+		{8, 2, news},
+		{1000, 1, news * overTCPTo / 1000},
+		{1000, overTCPTo, news * overTCPTo / 1000},
+		{1000, 500, news / 2},
+		{1000, 999, news * 999 / 1000},
+	} {
+		c := &Cluster{queue: newQueue(func() int { return 8 }), direct: newQueue(func() int { return 1 })}
+		c.alive.Store(x.alive)
+		c.overTCP.Store(x.overTCP)
+		for i := range uint64(news) {
+			c.passOn(&bulletin{urgent: []vote.Report{said(fmt.Sprint(i), 1, vote.Failing)}})
+		}
+		if got := c.direct.len(); math.Abs(float64(got)-x.want) > 6*math.Sqrt(x.want) || c.queue.len() != news {
+			t.Errorf("%d of %d over TCP: %d are told over TCP, want about %v; %d by gossip", x.overTCP, x.alive, got, x.want, c.queue.len())
+		}
+		own := c.direct.len()
+		c.pass(&bulletin{urgent: []vote.Report{said("own", 1, vote.Failing)}})
+		if told := c.direct.len() > own; told != (x.overTCP > 0) {
+			t.Errorf("%d of %d over TCP: told what this edge sees: %v", x.overTCP, x.alive, told)
+		}
+	}
+}
+
+// TestStreams: a member that does not answer has one stream, and others are told
+// meanwhile, each in order. Once its stream has failed, it is told what comes then.
+func TestStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		got, opened := map[string]string{}, map[string]int{}
+		answers := make(chan error)
+		s := streams{waiting: map[string][][]byte{}, send: func(to *memberlist.Node, message []byte) error {
+			mu.Lock()
+			opened[to.Name]++
+			mu.Unlock()
+			if to.Name == "silent" {
+				if err := <-answers; err != nil {
+					return err
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got[to.Name] += string(message)
+			return nil
+		}}
+		silent, other := &memberlist.Node{Name: "silent"}, &memberlist.Node{Name: "other"}
+		for i := range 3 * overTCPOpen {
+			s.tell(silent, []byte("s"))
+			s.tell(other, []byte{byte('a' + i%26)})
+			synctest.Wait()
+		}
+		if len(got["other"]) != 3*overTCPOpen || got["other"][:4] != "abcd" || opened["silent"] != 1 || len(s.waiting["silent"]) != overTCPWaits {
+			t.Errorf("%v told, %v opened, %d wait", got, opened, len(s.waiting["silent"]))
+		}
+		answers <- errors.New("timeout")
+		synctest.Wait()
+		if len(s.waiting) != 0 || opened["silent"] != 1 {
+			t.Errorf("after it failed, %v opened, %v wait", opened, s.waiting)
+		}
+		for _, text := range []string{"x", "y", "z"} {
+			s.tell(silent, []byte(text))
+		}
+		for range 3 {
+			answers <- nil
+		}
+		synctest.Wait()
+		if diff := cmp.Diff("xyz", got["silent"]); diff != "" || len(s.waiting) != 0 {
+			t.Error(diff)
+		}
+		s.send = func(*memberlist.Node, []byte) error { return <-answers }
+		for i := range overTCPOpen + 3 {
+			s.tell(&memberlist.Node{Name: fmt.Sprint(i)}, []byte("s"))
+		}
+		synctest.Wait()
+		if len(s.waiting) != overTCPOpen {
+			t.Errorf("%d streams are open", len(s.waiting))
+		}
+		close(answers)
+	})
 }

@@ -109,10 +109,22 @@ func (t *transport) welcome(c *door.Conn) {
 
 // Shutdown ends it. It is called once and more.
 func (t *transport) Shutdown() error {
+	t.work.Go(t.drain)               // its packets, too, which nobody takes if the library did not start
 	err := t.NetTransport.Shutdown() // as long as it takes, somebody has to take its connections
 	t.once.Do(func() { close(t.closed) })
 	t.work.Wait()
 	return err
+}
+
+// drain drops packets, until the transport is shut down.
+func (t *transport) drain() {
+	for {
+		select {
+		case <-t.PacketCh():
+		case <-t.closed:
+			return
+		}
+	}
 }
 
 // WriteToAddress sends a packet.

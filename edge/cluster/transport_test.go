@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -68,5 +70,46 @@ func TestShutdown(t *testing.T) {
 	}
 	if took := time.Since(began); took > showWithin {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestShutdownUnused: packets that nobody takes, since the library did not start,
+// do not hold up the end.
+func TestShutdownUnused(t *testing.T) {
+	keys, err := newKeyring(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{log: slog.New(slog.DiscardHandler), refusals: new(refusals)}
+	tr, err := newTransport(&Config{Listen: netip.MustParseAddrPort("127.0.0.1:0")}, keys, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: tr.GetAutoBindPort()}
+	from, err := net.DialUDP("udp", nil, &to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close() //nolint:errcheck // nothing is written
+	for range 100 {
+		if _, err = from.Write([]byte("packet")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 50 {
+		<-tr.PacketCh() // the next one waits then
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- tr.Shutdown() }()
+	select {
+	case err = <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for a packet to be taken")
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if err = tr.Shutdown(); err != nil {
+		t.Errorf("again: %v", err)
 	}
 }
