@@ -2,6 +2,7 @@ package dns
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
@@ -12,9 +13,10 @@ import (
 )
 
 // TestDrained: answers and their scopes where hosts are drained are those of a
-// registry in which they are marked down; also that there is nothing.
+// registry in which they are marked down; also that there is nothing, unless the
+// zone has fallback addresses.
 func TestDrained(t *testing.T) {
-	rcodes, empty := map[int]int{}, 0
+	rcodes, empty, fallbacks := map[int]int{}, 0, 0
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 8))
 		plain := randomEngine(r).View()
@@ -38,6 +40,10 @@ func TestDrained(t *testing.T) {
 			rrtype := []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeURI}[r.IntN(4)]
 			client := randomAddr(r).String()
 			a, b := from(t, got, name, rrtype, client), from(t, want, name, rrtype, client)
+			if name == "os.spare.test" && rrtype == dns.TypeA && b.Rcode == dns.RcodeSuccess && len(b.Answer) == 0 && strings.Contains(data(a), "192.0.2.250") {
+				fallbacks++ // hosts are there, but for nobody now: that is what it is for
+				continue
+			}
 			if data(a) != data(b) || scope(a) != scope(b) {
 				t.Fatalf("seed %d, %s of %s for %s: scope %d\n%s\nwant %d\n%s", seed, dns.TypeToString[rrtype], name, client, scope(a), data(a), scope(b), data(b))
 			}
@@ -46,7 +52,7 @@ func TestDrained(t *testing.T) {
 			}
 		}
 	}
-	if len(rcodes) < 2 || empty < 300 || empty > 3300 {
-		t.Errorf("of 3600 answers, %d are empty; %v", empty, rcodes)
+	if fallbacks == 0 || len(rcodes) < 2 || empty < 300 || empty > 3300 {
+		t.Errorf("of 3600 answers, %d are empty, %d fallbacks; %v", empty, fallbacks, rcodes)
 	}
 }

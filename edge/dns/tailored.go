@@ -89,10 +89,11 @@ func (w *Work) repeats(before []uint32, f index.Family, a netip.Addr) bool {
 
 // noHost answers where no host may serve the client: if none of the name has
 // the type for anyone, that is NODATA, the same for all; else the zone's
-// fallback addresses; else a failure, which nobody keeps for long.
+// fallback addresses; else NODATA again if all that have the type are drained, and
+// a failure, which nobody keeps for long, if they are there for others.
 func (s *Server) noHost(w *Work) {
 	l, r := &w.lookup, &w.reply
-	if l.view != nil && !l.exists(l.view.Index, l.view.Health.Drained(), w.query.Type) {
+	if l.view != nil && !l.exists(l.view.Index, nil, w.query.Type) {
 		l.scope = 0
 		s.negative(w, l.name.Zone)
 		return
@@ -108,6 +109,11 @@ func (s *Server) noHost(w *Work) {
 	r.CloseSet()
 	if r.Records(wire.Answer) > 0 || r.Truncated {
 		w.count.fallback.Add(1)
+		return
+	}
+	if l.view != nil && !l.exists(l.view.Index, l.view.Health.Drained(), w.query.Type) {
+		l.scope = 0
+		s.negative(w, l.name.Zone)
 		return
 	}
 	r.Rcode, r.Authoritative = wire.ServFail, false
